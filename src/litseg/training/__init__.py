@@ -1,0 +1,13 @@
+"""The training loop's parts: the LightningModule, schedules, hardware choice, callbacks."""
+
+from litseg.training.callbacks import EpochLine, Throughput
+from litseg.training.hardware import Hardware, choose_hardware
+from litseg.training.module import SegmentationModule
+from litseg.training.predictions import PredictionPictures
+from litseg.training.schedules import schedule
+from litseg.training.strategy import UnevenEvaluationDDP
+
+__all__ = [
+    "EpochLine", "Hardware", "PredictionPictures", "SegmentationModule", "Throughput", "UnevenEvaluationDDP",
+    "choose_hardware", "schedule",
+]  # fmt: skip

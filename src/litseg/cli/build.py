@@ -1,0 +1,173 @@
+"""Wires the leaves that Hydra builds into data, module and trainer, in plain sight."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from litseg.data import DataModule, Source
+from litseg.data.frequencies import class_weights
+from litseg.metrics import SegmentationMetrics
+from litseg.models import SegmentationModel, encoder_normalisation
+from litseg.training import (
+    EpochLine,
+    Hardware,
+    PredictionPictures,
+    SegmentationModule,
+    Throughput,
+    UnevenEvaluationDDP,
+    choose_hardware,
+)
+from litseg.training.module import loss_target
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A run ready to start. `class_weights` holds, by config key, each method and the vector it gave."""
+
+    data: DataModule
+    module: SegmentationModule
+    trainer: lightning.Trainer
+    checkpoint: ModelCheckpoint
+    throughput: Throughput
+    hardware: Hardware
+    class_weights: dict[str, Any]
+
+
+def build(cfg: DictConfig, folder: Path) -> Parts:
+    """Builds and checks everything; whatever the user got wrong is raised here, before the first step.
+
+    Args:
+        cfg: the composed config.
+        folder: the run folder.
+    """
+    hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision, cfg.trainer.channels_last)
+    log.info(hardware.reasons)
+    devices = _device_count(cfg.trainer.devices, hardware.accelerator)
+    data = build_data(cfg, devices * cfg.trainer.get("num_nodes", 1))
+    weights = resolve_class_weights(cfg.loss, data)
+    loss = build_loss(cfg.loss)
+    _check_loss(loss, data.source)
+    module = SegmentationModule(
+        model=build_model(cfg.model, data.source),
+        loss=loss,
+        metrics=SegmentationMetrics(data.source.class_names, data.source.task),
+        task=data.source.task,
+        optimizer=instantiate(cfg.optimizer, _partial_=True),
+        scheduler=instantiate(cfg.scheduler, _partial_=True),
+        auxiliary_weight=cfg.auxiliary_weight,
+        channels_last=hardware.channels_last,
+    )
+    throughput = Throughput()
+    callbacks = [callback for callback in instantiate(cfg.callbacks).values() if callback is not None]
+    pictures = PredictionPictures(
+        folder / "predictions", data.source.class_names, data.source.palette, data.source.task, cfg.pictures
+    )
+    callbacks += [throughput, EpochLine(), pictures]
+    trainer = build_trainer(cfg, hardware, devices, callbacks)
+    return Parts(data, module, trainer, _checkpoint(callbacks), throughput, hardware, weights)
+
+
+def build_data(cfg: DictConfig, devices: int = 1) -> DataModule:
+    """The checked DataModule."""
+    source = instantiate(cfg.data)
+    if not isinstance(source, Source):
+        raise ValueError(f"data._target_: expected a litseg.data.Source, got {type(source).__name__}")
+    transforms = list(instantiate(cfg.augmentation.train))
+    data = DataModule(source, transforms, cfg.loader.batch_size, cfg.loader.workers, cfg.seed)
+    data.check(devices)
+    counts = ", ".join(f"{len(found.sizes)} {split}" for split, found in data.scans.items())
+    log.info("data %s: %s images, %d classes, %s", type(source).__name__, counts, len(source.class_names), source.task)
+    return data
+
+
+def build_model(cfg: DictConfig, source: Source) -> SegmentationModel:
+    """The network in its input wrapper; pretrained encoders bring the mean and std they were trained with."""
+    network = instantiate(cfg, classes=source.output_channels, in_channels=source.in_channels)
+    mean, std = source.mean, source.std
+    if cfg.get("encoder_weights"):
+        mean, std = encoder_normalisation(cfg.encoder_name, cfg.encoder_weights)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    log.info("model %s: %.1f million parameters", cfg.get("architecture", type(network).__name__), parameters / 1e6)
+    return SegmentationModel(network, mean, std)
+
+
+def build_loss(cfg: DictConfig) -> nn.Module:
+    """The loss. A compound's own `class_weights` is where its terms take theirs from (an interpolation), no argument."""
+    node = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(node, dict)
+    if "terms" in node:
+        node.pop("class_weights", None)
+    loss = instantiate(node)
+    assert isinstance(loss, nn.Module)
+    return loss
+
+
+def resolve_class_weights(node: DictConfig, data: DataModule, prefix: str = "loss") -> dict[str, Any]:
+    """Replaces the name of a method under any `class_weights` of the loss by the vector that it gives, in place."""
+    found: dict[str, Any] = {}
+    for key in list(node):
+        value = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index, call-overload]
+        if key == "class_weights" and isinstance(value, str) and not value.startswith("${"):
+            vector = class_weights(value, data.scans["train"])
+            found[f"{prefix}.class_weights"] = {"method": value, "values": vector}
+            node[key] = vector
+        elif isinstance(value, dict):
+            found |= resolve_class_weights(node[key], data, f"{prefix}.{key}")
+    for name, entry in found.items():
+        if name.count(".") == 1:
+            log.info("class weights (%s): %s", entry["method"], ", ".join(f"{w:.3g}" for w in entry["values"]))
+    return found
+
+
+def _check_loss(loss: nn.Module, source: Source) -> None:
+    """One call on a tiny batch: a loss that does not fit the task or the number of classes says so here."""
+    shape = (len(source.class_names), 8, 8) if source.task == "multilabel" else (8, 8)
+    target, pixel_weights = loss_target(torch.zeros(2, *shape, dtype=torch.uint8), source.task)
+    logits = torch.zeros(2, source.output_channels, 8, 8)
+    loss(logits, target) if pixel_weights is None else loss(logits, target, pixel_weights)
+
+
+def build_trainer(
+    cfg: DictConfig, hardware: Hardware, devices: int, callbacks: list[Callback]
+) -> lightning.Trainer:
+    """Lightning's Trainer with the loggers; every key of `trainer` that is not ours goes to it as it is."""
+    settings: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
+    settings.pop("channels_last")
+    settings |= {"accelerator": hardware.accelerator, "precision": hardware.precision, "devices": devices}
+    if devices * settings.get("num_nodes", 1) > 1 and settings["strategy"] in ("auto", "ddp", "ddp_spawn"):
+        settings["strategy"] = UnevenEvaluationDDP(
+            start_method="spawn" if settings["strategy"] == "ddp_spawn" else "popen",
+        )
+    loggers = [logger for logger in instantiate(cfg.logger).values() if logger is not None]
+    return lightning.Trainer(
+        **settings,
+        logger=loggers,
+        callbacks=callbacks,
+        use_distributed_sampler=False,  # the samplers of litseg.data share among the ranks themselves
+    )
+
+
+def _device_count(devices: Any, accelerator: str) -> int:
+    if devices == "auto" or devices == -1:
+        return max(1, torch.cuda.device_count()) if accelerator in ("gpu", "cuda") else 1
+    if not isinstance(devices, int) or devices < 1:
+        raise ValueError(f"trainer.devices: expected a number of devices or auto, got {devices!r}")
+    return devices
+
+
+def _checkpoint(callbacks: list[Any]) -> ModelCheckpoint:
+    found = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint)]
+    if not found:
+        raise ValueError("callbacks: expected a ModelCheckpoint, got none; litseg tests the best checkpoint")
+    return found[0]

@@ -1,0 +1,98 @@
+"""A user's mistake ends in one short message and exit code 2; anything else is our bug and keeps its traceback."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+CONF = Path(__file__).resolve().parents[3] / "conf"
+
+
+class UserError(Exception):
+    """Expected, got, what to do."""
+
+
+@contextmanager
+def user_mistakes() -> Iterator[None]:
+    """Around building and checking: what the rooms refuse there comes from the user's config or data.
+
+    Raises:
+        UserError: with the message of the first cause.
+    """
+    try:
+        yield
+    except InstantiationException as error:
+        raise UserError(_instantiation(error)) from error
+    except (ValueError, TypeError, OSError, ImportError, OmegaConfBaseException) as error:
+        raise UserError(str(error)) from error
+
+
+def _instantiation(error: InstantiationException) -> str:
+    """Hydra wraps what a constructor raised; its own first line names the target, its last the config key."""
+    cause: BaseException | None = error.__cause__
+    key = re.search(r"full_key: (\S+)", str(error))
+    where = f" (config key {key.group(1)})" if key else ""
+    if isinstance(cause, ValueError | OSError):
+        return f"{cause}{where}"
+    first = next(line for line in str(error).splitlines() if line)
+    detail = f": {cause}" if cause is not None and str(cause) not in first else ""
+    return f"{first.split(', see chained')[0].split(', set env')[0]}{detail}{where}"
+
+
+def explain_composition(error: HydraException | OmegaConfBaseException, overrides: Sequence[str]) -> str:
+    """What is wrong with the command line or a config file, with the nearest names.
+
+    Args:
+        error: what Hydra raised while composing.
+        overrides: the command line's `key=value` words.
+    """
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return f"no {group or 'config'} is named {name!r}; {_nearest(name, error.options or [])}"
+    message = str(error)
+    if unknown := re.search(r"Could not (?:override|append to config.*|delete from config\.) ?'([^']+)'", message):
+        return _unknown_key(unknown.group(1), overrides)
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the override {error.override!r}: {message.splitlines()[0]}"
+    cause = f": {error.__cause__}" if error.__cause__ is not None else ""
+    return f"{message}{cause}".strip()
+
+
+def _unknown_key(key: str, overrides: Sequence[str]) -> str:
+    name = key.split("@")[0].lstrip("+~")
+    known = sorted({path.name for path in CONF.iterdir() if path.is_dir()} | set(_config_keys(name, overrides)))
+    return f"no config key or group is named {key!r}; {_nearest(name, known)}; a new key is added by +{name}=..."
+
+
+def _config_keys(bad: str, overrides: Sequence[str]) -> list[str]:
+    """The keys of the config as it composes without the unknown one; none if it does not even then."""
+    from hydra import compose, initialize_config_dir
+
+    kept = [override for override in overrides if override.split("=")[0].lstrip("+~") != bad and "," not in override]
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return _flatten(OmegaConf.to_container(compose("train", overrides=kept), resolve=False))
+    except (HydraException, OmegaConfBaseException):
+        return []
+
+
+def _flatten(node: Any, prefix: str = "") -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    names = [f"{prefix}{key}" for key in node]
+    return names + [name for key, value in node.items() for name in _flatten(value, f"{prefix}{key}.")]
+
+
+def _nearest(name: str, options: Sequence[str]) -> str:
+    close = get_close_matches(name, options, n=3, cutoff=0.5)
+    if not close:  # a right last word under a wrong path, such as model.encoder_weights given as encoder_weights
+        close = [option for option in options if option.rpartition(".")[2] == name.rpartition(".")[2]][:3]
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"expected one of: {', '.join(options[:40])}"

@@ -1,0 +1,42 @@
+"""Where a run's words go: the terminal, and `log.txt` in the run folder."""
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+# Each is true, known and of no use to a reader of the log
+QUIET_WARNINGS = (
+    r".*does not have many workers.*",  # litseg chooses the number of workers itself
+    r".*Experiment logs directory .* exists and is not empty.*",  # metrics.csv lies in the run folder on purpose
+    r".*The number of training batches .* is smaller than the logging interval.*",
+    r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # inside Lightning
+)
+
+
+def start_logging(folder: Path | None) -> None:
+    """Sends log records and warnings to the terminal and, with a folder, to its `log.txt`.
+
+    Args:
+        folder: the run folder; None on ranks above 0, which then only warn.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    handlers[0].setFormatter(logging.Formatter("%(message)s"))
+    if folder is not None:
+        handlers.append(logging.FileHandler(folder / "log.txt"))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING if folder is None else logging.INFO, handlers=handlers, force=True)
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.captureWarnings(True)
+    for message in QUIET_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+
+
+def stop_logging() -> None:
+    """Closes the files, so that the next run of a sweep does not write into this one's."""
+    for handler in list(logging.root.handlers):
+        logging.root.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,81 @@
+"""Writes `result.json` and shows the per-class table."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from rich.console import Console
+
+from litseg.cli.build import Parts
+from litseg.cli.errors import CONF
+from litseg.results import class_table, code_state, versions, write_json
+
+log = logging.getLogger(__name__)
+
+
+def record(
+    parts: Parts, cfg: DictConfig, folder: Path, metrics: dict[str, dict[str, float]], seconds: float
+) -> float | None:
+    """Writes the result of a finished run and prints its table.
+
+    Returns:
+        The monitored validation metric.
+    """
+    monitor = (parts.checkpoint.monitor or "").removeprefix("val/")
+    objective = metrics["val"].get(monitor)
+    result = {
+        "metrics": metrics,
+        "monitor": {"name": f"val/{monitor}", "value": objective},
+        "seed": cfg.seed,
+        **code_state(CONF.parent),
+        "versions": versions(),
+        "data": _data(parts),
+        "class_weights": parts.class_weights,
+        **_machine(parts),
+        "epochs": parts.trainer.current_epoch,
+        "steps": parts.trainer.global_step,
+        "seconds": round(seconds, 1),
+        "images_per_second": parts.throughput.images_per_second,
+        "parameters": sum(parameter.numel() for parameter in parts.module.model.parameters()),
+        "wandb_run_id": _wandb_id(parts),
+        "command": sys.argv,
+    }
+    write_json(folder / "result.json", result)
+    _show(parts, folder, metrics)
+    return objective
+
+
+def _data(parts: Parts) -> dict[str, Any]:
+    counts = {split: len(found.sizes) for split, found in parts.data.scans.items()}
+    return {"fingerprint": parts.data.fingerprint, "samples": counts}
+
+
+def _machine(parts: Parts) -> dict[str, Any]:
+    device = torch.cuda.get_device_name(0) if parts.hardware.accelerator in ("gpu", "cuda") else "cpu"
+    trainer = parts.trainer
+    return {
+        "device": device,
+        "world_size": trainer.world_size,
+        "precision": trainer.precision,
+        "channels_last": parts.hardware.channels_last,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _wandb_id(parts: Parts) -> str | None:
+    found = [logger.version for logger in parts.trainer.loggers if type(logger).__name__ == "WandbLogger"]
+    return str(found[0]) if found else None
+
+
+def _show(parts: Parts, folder: Path, metrics: dict[str, dict[str, float]]) -> None:
+    split = "test" if "test" in metrics else "val"
+    console = Console(width=100) if not sys.stdout.isatty() else Console()
+    with console.capture() as capture:
+        console.print(class_table(metrics[split], parts.data.source.class_names, f"{split}, best checkpoint"))
+    log.info("\n%s", capture.get().rstrip())
+    speed = parts.throughput.images_per_second
+    log.info("%s mIoU %.4f%s", split, metrics[split]["miou"], f", {speed:.1f} images/s in training" if speed else "")
+    log.info("run folder %s", folder)

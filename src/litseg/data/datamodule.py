@@ -1,0 +1,127 @@
+"""The LightningDataModule: a source's splits as loaders that give the same samples for any number of workers."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import lightning
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from litseg.data.augmentation import Augmentation
+from litseg.data.samples import EpochSampler, EvaluationSampler, Item, Samples
+from litseg.data.scan import SplitScan, allowed_cpus, scan
+from litseg.data.source import SPLITS, Source
+
+
+def default_workers() -> int:
+    """One process less than this process may use, between 1 and 8: the training step needs one of its own."""
+    return min(8, max(1, allowed_cpus() - 1))
+
+
+class DataModule(lightning.LightningDataModule):
+    """Loaders over a `Source`.
+
+    Args:
+        source: the data set.
+        transforms: albumentations transforms of the training images.
+        batch_size: samples of a batch on each device.
+        workers: loader processes; None takes `default_workers`, 0 loads in the training process.
+        seed: decides the order of the samples and every augmentation.
+    """
+
+    def __init__(
+        self, source: Source, transforms: Sequence[Any], batch_size: int, workers: int | None = None, seed: int = 0
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"loader.batch_size: expected at least 1, got {batch_size}")
+        self.source, self.batch_size, self.seed = source, batch_size, seed
+        self.workers = default_workers() if workers is None else workers
+        self.augmentation = Augmentation(transforms, seed)
+        self.scans: dict[str, SplitScan] = {}
+
+    def check(self, devices: int = 1) -> None:
+        """Reads every split once and refuses what could not train; see `litseg.data.scan`.
+
+        Args:
+            devices: how many processes share the training samples.
+
+        Raises:
+            ValueError: what is wrong, where, and what to do.
+        """
+        self.scans = {split: found for split in SPLITS if (found := scan(self.source, split)) is not None}
+        for split in ("train", "val"):
+            if split not in self.scans:
+                raise ValueError(f"data: the {split} split is empty; training needs a train and a val split")
+        if (count := len(self.scans["train"].sizes)) < self.batch_size * devices:
+            raise ValueError(
+                f"data: {count} training samples do not fill one batch of loader.batch_size={self.batch_size} on "
+                f"{devices} device(s); lower loader.batch_size"
+            )
+        self._refuse_ragged_batches()
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the contents of all splits."""
+        return hashlib.sha256("".join(found.fingerprint for found in self.scans.values()).encode()).hexdigest()
+
+    def train_dataloader(self) -> DataLoader[Item]:
+        """Shuffled and augmented, without the last, smaller batch (batch norm cannot take a batch of one)."""
+        samples = self._samples("train", self.augmentation)
+        sampler = EpochSampler(len(samples), self.seed, *self._rank())
+        return self._loader(samples, sampler, self.batch_size, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader[Item]:
+        """Every sample once."""
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> DataLoader[Item]:
+        """Every sample once."""
+        return self._evaluation_loader("test")
+
+    def _evaluation_loader(self, split: str) -> DataLoader[Item]:
+        samples = self._samples(split)
+        # samples of several sizes go one by one: padding them to a common size would change their borders' logits
+        batch_size = self.batch_size if self.scans[split].one_size else 1
+        return self._loader(samples, EvaluationSampler(len(samples), *self._rank()), batch_size, drop_last=False)
+
+    def _samples(self, split: str, augmentation: Augmentation | None = None) -> Samples:
+        if not self.scans:
+            self.check()
+        return Samples(self.source, self.source.pairs(split), augmentation)
+
+    def _loader(
+        self, samples: Samples, sampler: Sampler[tuple[int, int]], batch_size: int, drop_last: bool
+    ) -> DataLoader[Item]:
+        return DataLoader(
+            samples,
+            batch_size=batch_size,
+            sampler=sampler,
+            drop_last=drop_last,
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.workers > 0,
+            timeout=120 if self.workers > 0 else 0,  # a hung worker is an error, not an endless wait
+            worker_init_fn=_one_thread,
+        )
+
+    def _rank(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+    def _refuse_ragged_batches(self) -> None:
+        """Two samples of different sizes must have one size after augmentation, or no batch can hold both."""
+        sizes = self.scans["train"].sizes
+        other = int((sizes != sizes[0]).any(axis=1).argmax())
+        samples = self._samples("train", self.augmentation)
+        first, second = (tuple(samples[0, index]["mask"].shape[-2:]) for index in (0, other))
+        if first != second and self.batch_size > 1:
+            raise ValueError(
+                f"data: training images of different sizes ({first} and {second} after augmentation) do not fit one "
+                "batch; set data.resize=[height,width], add a RandomCrop to the augmentation, or loader.batch_size=1"
+            )
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)  # OpenCV would start as many threads as there are cores in every worker

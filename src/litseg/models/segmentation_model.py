@@ -1,0 +1,105 @@
+"""The input wrapper: raw images of any size in, logits of the same size out."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SegmentationModel(nn.Module):
+    """A network that takes raw images of any size.
+
+    Training, evaluation, prediction and an exported file share this one path: normalise on the images' device, pad
+    bottom and right by repeating the border until the network's stride divides both sides, run the network, resize
+    its output to the padded size where it has another, crop back.
+
+    The stride is the network's attribute `stride` (as `create_network` leaves it), else `encoder.output_stride` (an
+    smp network built elsewhere), else 1. A network with an attribute `minimum_size` (pixels) is never given less.
+
+    Args:
+        network: (N, C, H, W) float to logits (N, channels, h, w), or to a list [main, auxiliary, ...] of such.
+        mean: one value per channel, or one for all, in the raw unit of the images (0 to 255 for uint8).
+        std: the same, positive.
+
+    Raises:
+        ValueError: mean and std differ in length, are empty, or std is not positive.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        _check_statistics(mean, std)
+        self.network = network
+        # Not in the state dict: checkpoints of the bare network stay loadable... they are settings, not weights.
+        self.register_buffer("mean", torch.tensor([float(value) for value in mean]).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor([float(value) for value in std]).view(1, -1, 1, 1))
+        self.stride = network_stride(network)
+        self.minimum_size = int(getattr(network, "minimum_size", self.stride))
+
+    def forward(self, images: Tensor) -> Tensor | list[Tensor]:
+        """Logits of the images' size.
+
+        Args:
+            images: (N, C, H, W) in their raw range, of any integer or floating dtype.
+
+        Returns:
+            Logits (N, channels, H, W) in the network's dtype; in training mode a list [main, auxiliary, ...] of such
+            where the network returns several.
+
+        Raises:
+            ValueError: images have not four dimensions, or not the channels that mean and std are for.
+        """
+        self._check_images(images)
+        height, width = images.shape[-2:]
+        padded = self._pad(self._normalise(images))
+        outputs = self.network(padded)
+        if not isinstance(outputs, (list, tuple)):
+            return _resize_and_crop(outputs, padded, height, width)
+        if not self.training:
+            return _resize_and_crop(outputs[0], padded, height, width)
+        return [_resize_and_crop(output, padded, height, width) for output in outputs]
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        # At least float32 while subtracting: bfloat16 has no room for 16-bit values. The result takes the buffers'
+        # dtype, which is the network's after `model.bfloat16()` or `model.double()`.
+        precise = torch.promote_types(self.mean.dtype, torch.float32)
+        return ((images.to(precise) - self.mean) / self.std).to(self.mean.dtype)
+
+    def _pad(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        bottom, right = self._missing(height), self._missing(width)
+        if bottom == 0 and right == 0:
+            return images
+        return F.pad(images, (0, right, 0, bottom), mode="replicate")
+
+    def _missing(self, size: int) -> int:
+        return max(-size % self.stride, self.minimum_size - size)
+
+    def _check_images(self, images: Tensor) -> None:
+        if images.dim() != 4:
+            raise ValueError(f"images must be (N, C, H, W), got the shape {tuple(images.shape)}")
+        expected = self.mean.shape[1]
+        if expected not in (1, images.shape[1]):
+            raise ValueError(f"mean and std are for {expected} channels, the images have {images.shape[1]}")
+
+
+def network_stride(network: nn.Module) -> int:
+    """The number of pixels that must divide both sides of the network's input."""
+    encoder = getattr(network, "encoder", None)
+    return int(getattr(network, "stride", getattr(encoder, "output_stride", 1)))
+
+
+def _resize_and_crop(output: Tensor, padded: Tensor, height: int, width: int) -> Tensor:
+    if output.shape[-2:] != padded.shape[-2:]:
+        output = F.interpolate(output, size=padded.shape[-2:], mode="bilinear", align_corners=False)
+    return output[..., :height, :width]
+
+
+def _check_statistics(mean: Sequence[float], std: Sequence[float]) -> None:
+    if len(mean) != len(std) or len(mean) == 0:
+        raise ValueError(f"mean and std must have one value per channel each, got {len(mean)} and {len(std)} values")
+    if not all(value > 0 for value in std):
+        raise ValueError(f"std must be positive, got {list(std)}")

@@ -1,0 +1,130 @@
+"""The LightningModule: one step for all stages, losses by term, metrics as objects."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from litseg.labels import IGNORE_INDEX, Task
+from litseg.losses import CompoundLoss
+from litseg.metrics import SegmentationMetrics
+
+STAGES = ("train", "val", "test")
+
+
+class SegmentationModule(lightning.LightningModule):
+    """Trains and evaluates one model.
+
+    Args:
+        model: images (N, C, H, W) in raw range to logits of the same size; in training it may return a list
+            [main, auxiliary, ...], see `litseg.models.SegmentationModel`.
+        loss: `loss(logits, target)` or `loss(logits, target, pixel_weights)`, see `litseg.losses`.
+        metrics: cloned for each stage.
+        task: multiclass, binary or multilabel.
+        optimizer: makes the optimizer from the parameters.
+        scheduler: makes the schedule as `scheduler(optimizer, total_steps=n)`.
+        auxiliary_weight: factor of the loss of each auxiliary output.
+        channels_last: keep images and convolutions in the channels-last memory format.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: nn.Module,
+        metrics: SegmentationMetrics,
+        task: Task,
+        optimizer: Callable[[Iterable[Parameter]], Optimizer],
+        scheduler: Callable[..., LRScheduler],
+        auxiliary_weight: float = 0.4,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.model = model.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stub lacks it
+        self.loss = loss
+        self.metrics = nn.ModuleDict({f"{stage}_metrics": metrics.clone() for stage in STAGES})
+        self.task = task
+        self.make_optimizer, self.make_scheduler = optimizer, scheduler
+        self.auxiliary_weight = auxiliary_weight
+
+    def forward(self, images: Tensor) -> Any:
+        """Logits (N, channels, H, W); in training a list where the network has auxiliary outputs."""
+        return self.model(images.to(memory_format=self.memory_format))
+
+    def training_step(self, batch: dict[str, Any], batch_index: int) -> Tensor:
+        """One batch; returns the loss."""
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
+        """One batch."""
+        self._step(batch, "val")
+
+    def test_step(self, batch: dict[str, Any], batch_index: int) -> None:
+        """One batch."""
+        self._step(batch, "test")
+
+    def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
+        outputs = self(batch["image"])
+        logits, *auxiliary = outputs if isinstance(outputs, list) else [outputs]
+        target, pixel_weights = loss_target(batch["mask"], self.task)
+        terms = loss_terms(self.loss, logits, target, pixel_weights)
+        if auxiliary:
+            losses = [loss_terms(self.loss, output, target, pixel_weights)["loss"] for output in auxiliary]
+            terms["loss/auxiliary"] = torch.stack(losses).sum()
+            terms["loss"] = terms["loss"] + self.auxiliary_weight * terms["loss/auxiliary"]
+        self.metrics[f"{stage}_metrics"].update(logits.detach(), batch["mask"])
+        self._log_losses(terms, stage, len(batch["image"]))
+        return terms["loss"]
+
+    def _log_losses(self, terms: dict[str, Tensor], stage: str, samples: int) -> None:
+        """Epoch means weighted by the samples of each batch, over all ranks; the training loss also step by step."""
+        for name, value in terms.items():
+            self.log(f"{stage}/{name}", value.detach(), on_step=False, on_epoch=True, sync_dist=True, batch_size=samples)
+        if stage == "train":
+            self.log("train/loss_step", terms["loss"].detach(), on_step=True, on_epoch=False, prog_bar=True)
+
+    def _log_metrics(self, stage: str) -> None:
+        metric = self.metrics[f"{stage}_metrics"]
+        assert isinstance(metric, SegmentationMetrics)
+        for name, value in metric.compute().items():  # reduced over the ranks inside compute
+            self.log(f"{stage}/{name}", value.float(), prog_bar=name == "miou", rank_zero_only=False, sync_dist=False)
+        metric.reset()
+
+    def on_train_epoch_end(self) -> None:
+        """Logs the epoch's training metrics, of augmented samples under changing weights."""
+        self._log_metrics("train")
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the epoch's validation metrics."""
+        self._log_metrics("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Logs the test metrics."""
+        self._log_metrics("test")
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer and a schedule stepped at each optimizer step."""
+        optimizer = self.make_optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        scheduler = self.make_scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def loss_target(mask: Tensor, task: Task) -> tuple[Tensor, Tensor | None]:
+    """A mask as a loss takes it: long (N, H, W), or in multilabel float (N, C, H, W) with the weights of its entries."""
+    if task == "multilabel":
+        return (mask == 1).float(), (mask != IGNORE_INDEX).float()
+    return mask.long(), None
+
+
+def loss_terms(loss: nn.Module, logits: Tensor, target: Tensor, pixel_weights: Tensor | None) -> dict[str, Tensor]:
+    """The total under `loss`, and for a compound each unweighted term under `loss/<name>`."""
+    if isinstance(loss, CompoundLoss):
+        terms = loss.terms(logits, target, pixel_weights)
+        return {"loss": loss.weighted_sum(terms), **{f"loss/{name}": value for name, value in terms.items()}}
+    arguments = (logits, target) if pixel_weights is None else (logits, target, pixel_weights)
+    return {"loss": loss(*arguments)}
