@@ -1,6 +1,7 @@
 """Wires the leaves that Hydra builds into data, module and trainer, in plain sight."""
 
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,12 +139,11 @@ def _check_loss(loss: nn.Module, source: Source) -> None:
     loss(logits, target) if pixel_weights is None else loss(logits, target, pixel_weights)
 
 
-def build_trainer(
-    cfg: DictConfig, hardware: Hardware, devices: int, callbacks: list[Callback]
-) -> lightning.Trainer:
+def build_trainer(cfg: DictConfig, hardware: Hardware, devices: int, callbacks: list[Callback]) -> lightning.Trainer:
     """Lightning's Trainer with the loggers; every key of `trainer` that is not ours goes to it as it is."""
     settings: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
     settings.pop("channels_last")
+    settings["enable_progress_bar"] &= sys.stderr.isatty()  # a log file wants one line an epoch, which it gets anyway
     settings |= {"accelerator": hardware.accelerator, "precision": hardware.precision, "devices": devices}
     if devices * settings.get("num_nodes", 1) > 1 and settings["strategy"] in ("auto", "ddp", "ddp_spawn"):
         settings["strategy"] = UnevenEvaluationDDP(

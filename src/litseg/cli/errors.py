@@ -42,7 +42,7 @@ def _instantiation(error: InstantiationException) -> str:
         return f"{cause}{where}"
     first = next(line for line in str(error).splitlines() if line)
     detail = f": {cause}" if cause is not None and str(cause) not in first else ""
-    return f"{first.split(', see chained')[0].split(', set env')[0]}{detail}{where}"
+    return f"{first.split(', see chained')[0].split(', set env')[0].rstrip(':')}{detail}{where}"
 
 
 def explain_composition(error: HydraException | OmegaConfBaseException, overrides: Sequence[str]) -> str:

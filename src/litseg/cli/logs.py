@@ -20,8 +20,11 @@ def start_logging(folder: Path | None) -> None:
     Args:
         folder: the run folder; None on ranks above 0, which then only warn.
     """
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
-    handlers[0].setFormatter(logging.Formatter("%(message)s"))
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)]
+    handlers[0].addFilter(lambda record: record.levelno < logging.ERROR)
+    handlers[1].setLevel(logging.ERROR)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(message)s"))
     if folder is not None:
         handlers.append(logging.FileHandler(folder / "log.txt"))
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

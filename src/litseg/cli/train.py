@@ -29,58 +29,91 @@ log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Runs the command line. Returns the exit code: 0, or 2 for a user's mistake; other errors keep their traceback."""
+    """Runs the command line.
+
+    Returns:
+        The exit code: 0, or of the jobs that failed the largest: 2 a user's mistake, 1 our own, 130 interrupted.
+    """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises to us instead of printing and leaving with 1
+    codes: list[int] = []
+
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
+    def app(cfg: DictConfig) -> float | None:
+        value, code = _job(cfg)
+        codes.append(code)
+        return value
+
     try:
-        _app()
-    except UserError as error:
-        return _refuse(str(error))
+        app()
     except (HydraException, OmegaConfBaseException) as error:
+        if os.environ.get("LITSEG_DEBUG") == "1":
+            raise
         overrides = [word for word in sys.argv[1:] if not word.startswith("-")]
-        return _refuse(explain_composition(error, overrides))
-    return 0
+        print(f"error: {explain_composition(error, overrides)}", file=sys.stderr)
+        return 2
+    return max(codes, default=0)
 
 
-def _refuse(message: str) -> int:
-    if os.environ.get("LITSEG_DEBUG") == "1":
-        raise
-    print(f"error: {message}", file=sys.stderr)
-    return 2
+def _job(cfg: DictConfig) -> tuple[float | None, int]:
+    """One run: its monitored validation metric, which sweepers optimise, and its exit code.
 
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
-def _app(cfg: DictConfig) -> float | None:
-    """One job. Returns the monitored validation metric, which sweepers optimise."""
-    OmegaConf.resolve(_without_run_folder(cfg))  # an interpolation that leads nowhere fails here, before torch is loaded
+    A run that fails says so in its folder and does not end the sweep it belongs to.
+    """
+    try:  # an interpolation that leads nowhere fails here: before torch is loaded, before there is a folder
+        OmegaConf.resolve(_with_run_folder(cfg, "unknown"))
+    except OmegaConfBaseException as error:
+        print(f"error: {error}", file=sys.stderr)
+        return None, 2
     rank = _rank()
     folder = _run_folder(cfg, rank)
-    cfg.run_folder = str(folder)
-    if rank != 0:
-        return _run(cfg, folder, rank)
-    from litseg.results import config_hash, write_status
-
-    resolved = _resolved(cfg)
-    digest = config_hash(resolved)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(resolved)))
-    write_status(folder, "running", None, digest)
-    state, code = "failed", 1
+    cfg = _with_run_folder(cfg, str(folder))
+    digest = _open_record(cfg, folder) if rank == 0 else ""
+    state, code, value = "failed", 1, None
     try:
         value = _run(cfg, folder, rank)
         state, code = "finished", 0
-        return value
     except UserError as error:
         code = 2
-        log.error("error: %s", error)
+        _report(error)
+    except KeyboardInterrupt:
+        state, code = "interrupted", 130
+    except SystemExit as error:  # Lightning's way of ending after an interrupt
+        state, code = "interrupted", 130 if error.code in (None, 0, 1) else int(error.code)
         raise
-    except (KeyboardInterrupt, SystemExit) as error:
-        state, code = "interrupted", error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 130
-        raise
-    except Exception:
-        log.exception("the run failed")
-        raise
+    except Exception as error:
+        _report(error)
     finally:
+        _close(folder, state, code, digest, rank)
+    return value, code
+
+
+def _open_record(cfg: DictConfig, folder: Path) -> str:
+    """Writes the resolved config and the first status; returns the config's hash."""
+    from litseg.results import config_hash, write_status
+
+    resolved = _resolved(cfg)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(resolved)))
+    digest = config_hash(resolved)
+    write_status(folder, "running", None, digest)
+    return digest
+
+
+def _report(error: Exception) -> None:
+    """A user's mistake as one message, anything else with its traceback; to the terminal and log.txt."""
+    if os.environ.get("LITSEG_DEBUG") == "1":
+        raise error
+    log.error("error: %s", error, exc_info=None if isinstance(error, UserError) else error)
+
+
+def _close(folder: Path, state: str, code: int, digest: str, rank: int) -> None:
+    from litseg.cli.logs import stop_logging
+    from litseg.cli.wandb_run import finish_wandb
+    from litseg.results import write_status
+
+    if rank == 0:
         write_status(folder, state, code, digest)
-        _close()
+        finish_wandb()
+    stop_logging()
 
 
 def _run(cfg: DictConfig, folder: Path, rank: int) -> float | None:
@@ -114,7 +147,9 @@ def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
     if trainer.interrupted:
         raise KeyboardInterrupt
     if trainer.global_step == 0:
-        raise UserError("no training step was made; check trainer.max_epochs, trainer.max_steps and limit_train_batches")
+        raise UserError(
+            "no training step was made; check trainer.max_epochs, trainer.max_steps and limit_train_batches"
+        )
     best = parts.checkpoint.best_model_path or parts.checkpoint.last_model_path
     metrics = {"val": dict(trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)[0])}
     if "test" in data.scans:
@@ -136,7 +171,9 @@ def _refuse_distributed_sweep(cfg: DictConfig) -> None:
     devices = cfg.trainer.devices
     many = (isinstance(devices, int) and devices > 1) or cfg.trainer.get("num_nodes", 1) > 1
     if many and HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise ValueError("-m runs its jobs in one process and cannot train on several devices; start one train.py a job")
+        raise ValueError(
+            "-m runs its jobs in one process and cannot train on several devices; start one train.py a job"
+        )
 
 
 def _rank() -> int:
@@ -162,20 +199,12 @@ def _name(cfg: DictConfig, choices: Any) -> str:
     return f"{choices['model']}-{choices['loss']}-seed{cfg.seed}".replace("/", "_")
 
 
-def _without_run_folder(cfg: DictConfig) -> DictConfig:
+def _with_run_folder(cfg: DictConfig, folder: str) -> DictConfig:
     copy = cfg.copy()
-    copy.run_folder = "unknown"
+    copy.run_folder = folder
     return copy
 
 
 def _resolved(cfg: DictConfig) -> dict[str, Any]:
     container: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     return container
-
-
-def _close() -> None:
-    from litseg.cli.logs import stop_logging
-    from litseg.cli.wandb_run import finish_wandb
-
-    finish_wandb()
-    stop_logging()

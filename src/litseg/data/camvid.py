@@ -5,6 +5,7 @@ from pathlib import Path
 
 from litseg.data.pairing import pair_files
 from litseg.data.source import Pair, Source
+from litseg.labels import Task
 
 CLASS_NAMES = (
     "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist",
@@ -27,10 +28,13 @@ class CamVid(Source):
 
     Args:
         root: the folder that holds `train`, `trainannot` and so on.
+        task: multiclass, the only one these labels are for.
         resize: see `Source`.
     """
 
-    def __init__(self, root: str, resize: Sequence[int] | None = None) -> None:
+    def __init__(self, root: str, task: Task = "multiclass", resize: Sequence[int] | None = None) -> None:
+        if task != "multiclass":
+            raise ValueError(f"data.task: CamVid has one of 11 classes at each pixel, expected multiclass, got {task}")
         super().__init__(CLASS_NAMES, void=11, resize=resize, mean=MEAN, std=STD, palette=PALETTE)
         self.root = Path(root)
 

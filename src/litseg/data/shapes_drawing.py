@@ -128,7 +128,7 @@ def _background(rng: np.random.Generator, colours: NDArray[np.int64], size: int)
 
 
 def _paint(rng: np.random.Generator, image: NDArray[np.int64], form: Form, colours: NDArray[np.int64]) -> None:
-    """Paint the object in place in two of the scene's colours that stand out from what lies below and from each other."""
+    """Paint the object in place in two scene colours, one unlike what lies below, the other unlike the first."""
     where = form.silhouette
     if not where.any():
         return

@@ -71,11 +71,11 @@ def blob(rng: np.random.Generator, size: int) -> Form:
 
 
 def disc(rng: np.random.Generator, size: int) -> Form:
-    """Draw a disc, shaded from its middle to its rim."""
+    """Draw a disc, shaded from its rim to its middle."""
     centre, radius = _point(rng, size, 4), _length(rng, size, 8, 17)
     down, right = offsets(centre, size)
     square = down**2 + right**2
-    return Form(square <= radius**2, np.minimum(square * 256 // radius**2, 256))
+    return Form(square <= radius**2, np.maximum(256 - square * 256 // radius**2, 0))
 
 
 def box(rng: np.random.Generator, size: int) -> Form:

@@ -1,0 +1,27 @@
+"""Losses: one contract, one idea a file.
+
+Every loss is called as `loss(logits, target, pixel_weights=None)`; `LossInputs` says what these are and `Loss` what the
+common settings mean. The pure function behind a module stands in the module's file, for instance
+`litseg.losses.dice.dice`. `clauses.yaml` says which clause of the contract does not hold for which loss, and why.
+An own loss subclasses `Loss` and writes `compute`.
+"""
+
+from litseg.losses.compound import CompoundLoss
+from litseg.losses.cross_entropy import CrossEntropyLoss
+from litseg.losses.dice import DiceLoss
+from litseg.losses.focal import FocalLoss
+from litseg.losses.inputs import LossInputs
+from litseg.losses.jaccard import JaccardLoss
+from litseg.losses.loss import Loss
+from litseg.losses.region import RegionLoss
+
+__all__ = [
+    "CompoundLoss",
+    "CrossEntropyLoss",
+    "DiceLoss",
+    "FocalLoss",
+    "JaccardLoss",
+    "Loss",
+    "LossInputs",
+    "RegionLoss",
+]

@@ -22,7 +22,10 @@ def choose_hardware(accelerator: str, precision: str, channels_last: bool | str)
     chosen_precision, why = (str(precision), "as set") if precision != "auto" else _precision(chosen_accelerator)
     reasons.append(f"precision {chosen_precision} ({why})")
     if channels_last == "auto":
-        last, why = chosen_accelerator != "mps", "faster convolutions" if chosen_accelerator != "mps" else "no gain on mps"
+        last, why = (
+            chosen_accelerator != "mps",
+            "faster convolutions" if chosen_accelerator != "mps" else "no gain on mps",
+        )
     else:
         last, why = bool(channels_last), "as set"
     reasons.append(f"channels_last {'on' if last else 'off'} ({why})")

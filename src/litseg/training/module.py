@@ -84,7 +84,9 @@ class SegmentationModule(lightning.LightningModule):
     def _log_losses(self, terms: dict[str, Tensor], stage: str, samples: int) -> None:
         """Epoch means weighted by the samples of each batch, over all ranks; the training loss also step by step."""
         for name, value in terms.items():
-            self.log(f"{stage}/{name}", value.detach(), on_step=False, on_epoch=True, sync_dist=True, batch_size=samples)
+            self.log(
+                f"{stage}/{name}", value.detach(), on_step=False, on_epoch=True, sync_dist=True, batch_size=samples
+            )
         if stage == "train":
             self.log("train/loss_step", terms["loss"].detach(), on_step=True, on_epoch=False, prog_bar=True)
 

@@ -31,7 +31,13 @@ class PredictionPictures(Callback):
     """
 
     def __init__(
-        self, folder: Path, class_names: tuple[str, ...], palette: Array, task: Task, count: int = 8, opacity: float = 0.6
+        self,
+        folder: Path,
+        class_names: tuple[str, ...],
+        palette: Array,
+        task: Task,
+        count: int = 8,
+        opacity: float = 0.6,
     ) -> None:
         self.folder, self.class_names, self.palette = folder, class_names, palette
         self.task, self.count, self.opacity = task, count, opacity
@@ -39,7 +45,13 @@ class PredictionPictures(Callback):
 
     @torch.no_grad()
     def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """Predicts the batch's first samples once more: only a few, and a step that returned logits would keep them."""
         wanted = min(self.count - self.written, len(batch["id"]))
@@ -49,7 +61,10 @@ class PredictionPictures(Callback):
             logits = pl_module(batch["image"][:wanted]).cpu()
         self.folder.mkdir(parents=True, exist_ok=True)
         for index in range(wanted):
-            truth, prediction = self._labels(batch["mask"][index].cpu()), self._labels(predicted(logits[index], self.task))
+            truth, prediction = (
+                self._labels(batch["mask"][index].cpu()),
+                self._labels(predicted(logits[index], self.task)),
+            )
             image = batch["image"][index].permute(1, 2, 0).cpu().numpy()
             picture = draw_panels(image, truth, prediction, self.class_names, self.palette, self.opacity)
             picture.save(self.folder / f"{batch['id'][index]}.png")

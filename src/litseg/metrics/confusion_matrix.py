@@ -1,0 +1,38 @@
+"""Counting predictions against the truth, exactly.
+
+Shape letters: N images, C classes, *S the spatial sizes (H, W for images).
+"""
+
+import torch
+from torch import Tensor
+
+
+def confusion_matrix(prediction: Tensor, target: Tensor, classes: int, ignore_index: int) -> Tensor:
+    """Count the valid pixels of every pair (true class, predicted class).
+
+    Args:
+        prediction: predicted classes in 0..classes-1, int64.
+        target: true classes, any integer dtype, same shape; `ignore_index` marks void pixels.
+        classes: number of classes.
+        ignore_index: the void label, any integer outside 0..classes-1.
+
+    Returns:
+        int64 (classes, classes): rows are the truth, columns the prediction.
+
+    Raises:
+        ValueError: a label of `classes` or more that is not void.
+
+    Example:
+        >>> confusion_matrix(torch.tensor([0, 1, 1, 0]), torch.tensor([0, 0, 1, 255]), 2, 255)
+        tensor([[1, 1],
+                [0, 1]])
+    """
+    labels = target.long()  # uint8 compared with a negative ignore_index would wrap around
+    # void goes to a row before the first, so that no copy of the valid pixels is made and a label beyond the last row
+    # shows in the length of the result
+    row = torch.where(labels == ignore_index, 0, labels + 1)
+    counts = torch.bincount((row * classes + prediction).flatten(), minlength=(classes + 1) * classes)
+    if counts.numel() > (classes + 1) * classes:
+        largest = (counts.numel() - 1) // classes - 1
+        raise ValueError(f"target: got the label {largest}, expected 0..{classes - 1} or {ignore_index} (void)")
+    return counts.view(classes + 1, classes)[1:]

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import albumentations
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from litseg.data import CamVid, DataModule, Folder
+from litseg.data.shapes import Shapes
+from tests.conftest import WriteTree
+
+NAMES = ["background", "object"]
+TRANSFORMS = [albumentations.RandomCrop(16, 16), albumentations.HorizontalFlip(p=0.5)]
+
+
+def _images(data: DataModule, epochs: int = 2) -> list[torch.Tensor]:
+    loader = data.train_dataloader()
+    images = []
+    for epoch in range(epochs):
+        loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]  # as Lightning does
+        images += [batch["image"].clone() for batch in loader]
+    return images
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 3 worker")  # more than a small machine has CPUs: meant
+def test_samples_do_not_depend_on_the_number_of_workers() -> None:
+    source = Shapes(size=32, train=12, val=1, test=1)
+    draws = [_images(DataModule(source, TRANSFORMS, batch_size=4, workers=workers)) for workers in (0, 1, 3)]
+    assert len(draws[0]) == 6
+    for other in draws[1:]:
+        assert all(torch.equal(first, second) for first, second in zip(draws[0], other, strict=True))
+    assert not any(torch.equal(first, second) for first, second in zip(draws[0][:3], draws[0][3:], strict=True))
+
+
+def test_training_drops_the_small_last_batch_and_evaluation_keeps_it() -> None:
+    data = DataModule(Shapes(size=32, train=7, val=5, test=3), [], batch_size=4, workers=0)
+    data.check()
+    assert [len(batch["id"]) for batch in data.train_dataloader()] == [4]
+    assert [len(batch["id"]) for batch in data.val_dataloader()] == [4, 1]
+    assert [len(batch["id"]) for batch in data.test_dataloader()] == [3]
+
+
+def test_evaluation_images_of_several_sizes_go_one_by_one(write_camvid: WriteTree) -> None:
+    root = write_camvid(val=3)
+    Image.new("RGB", (60, 48)).save(root / "val" / "val_001.png")
+    Image.fromarray(np.zeros((48, 60), dtype=np.uint8)).save(root / "valannot" / "val_001.png")
+    data = DataModule(CamVid(str(root)), [], batch_size=4, workers=0)
+    data.check()
+    assert [tuple(batch["mask"].shape) for batch in data.val_dataloader()] == [(1, 36, 48), (1, 48, 60), (1, 36, 48)]
+
+
+def test_fewer_samples_than_a_batch_are_refused(write_folder: WriteTree) -> None:
+    data = DataModule(Folder(str(write_folder(count=10)), class_names=NAMES), [], batch_size=16)
+    with pytest.raises(ValueError, match=r"6 training samples do not fill one batch .*batch_size=16"):
+        data.check()
+    with pytest.raises(ValueError, match=r"on 4 device"):
+        DataModule(data.source, [], batch_size=4).check(devices=4)
+
+
+def test_an_empty_validation_split_is_refused(write_folder: WriteTree) -> None:
+    data = DataModule(Folder(str(write_folder(count=3)), class_names=NAMES), [], batch_size=1)
+    with pytest.raises(ValueError, match="the val split is empty"):
+        data.check()
+
+
+def _two_sizes(folder: Path) -> Folder:
+    Image.new("RGB", (64, 48)).save(folder / "images" / "001.png")
+    Image.fromarray(np.zeros((48, 64), dtype=np.uint8)).save(folder / "masks" / "001.png")
+    return Folder(str(folder), class_names=NAMES, split_seed=1)
+
+
+def test_training_images_of_two_sizes_need_a_crop(write_folder: WriteTree) -> None:
+    source = _two_sizes(write_folder(count=10))
+    assert "001" in [pair.id for pair in source.pairs("train")]
+    with pytest.raises(ValueError, match=r"different sizes.*RandomCrop"):
+        DataModule(source, [], batch_size=2).check()
+    DataModule(source, [albumentations.RandomCrop(16, 16)], batch_size=2).check()
+
+
+def test_the_fingerprint_covers_all_splits() -> None:
+    data = DataModule(Shapes(size=32, train=4, val=2, test=2), [], batch_size=2)
+    data.check()
+    other = DataModule(Shapes(size=32, train=4, val=2, test=3), [], batch_size=2)
+    other.check()
+    assert len(data.fingerprint) == 64
+    assert data.fingerprint != other.fingerprint

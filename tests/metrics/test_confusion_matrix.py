@@ -1,0 +1,55 @@
+"""The confusion matrix against a loop, and its edges."""
+
+import pytest
+import torch
+
+from litseg.metrics.confusion_matrix import confusion_matrix
+
+
+def by_loop(prediction: torch.Tensor, target: torch.Tensor, classes: int, ignore_index: int) -> list[list[int]]:
+    counts = [[0] * classes for _ in range(classes)]
+    for p, t in zip(prediction.flatten().tolist(), target.flatten().tolist(), strict=True):
+        if t != ignore_index:
+            counts[t][p] += 1
+    return counts
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64])
+def test_as_a_loop(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    prediction, target = torch.randint(0, 5, (2, 3, 7, 11), generator=generator)
+    target[0, :2] = 255
+    result = confusion_matrix(prediction, target.to(dtype), 5, 255)
+    assert result.tolist() == by_loop(prediction, target, 5, 255)
+    assert result.dtype == torch.int64
+
+
+def test_rows_are_the_truth() -> None:
+    result = confusion_matrix(torch.tensor([2, 2, 0]), torch.tensor([1, 1, 0]), 3, 255)
+    assert result.tolist() == [[1, 0, 0], [0, 0, 2], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("ignore_index", [-100, -1, 5, 255])
+def test_any_void_label_outside_the_classes(ignore_index: int) -> None:
+    target = torch.tensor([0, 4, ignore_index, ignore_index])
+    result = confusion_matrix(torch.tensor([0, 4, 3, 0]), target, 5, ignore_index)
+    assert result.sum() == 2
+    assert result[0, 0] == result[4, 4] == 1
+
+
+def test_a_negative_void_label_does_not_wrap_around() -> None:
+    prediction = torch.full((3,), 156)
+    result = confusion_matrix(prediction, prediction.to(torch.uint8), 200, -100)
+    assert result[156, 156] == 3
+
+
+@pytest.mark.parametrize("label", [5, 6, 200])
+def test_a_label_out_of_range_is_an_error(label: int) -> None:
+    with pytest.raises(ValueError, match=rf"target: got the label {label}, expected 0\.\.4 or 255 \(void\)"):
+        confusion_matrix(torch.tensor([0, 3]), torch.tensor([0, label], dtype=torch.uint8), 5, 255)
+
+
+def test_nothing_valid_counts_nothing() -> None:
+    assert not confusion_matrix(torch.tensor([0, 1]), torch.tensor([255, 255]), 2, 255).any()
+    empty = torch.zeros(0, dtype=torch.int64)
+    assert not confusion_matrix(empty, empty, 2, 255).any()

@@ -1,0 +1,16 @@
+"""The examples in the docstrings are run."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import litseg.metrics
+
+MODULES = [f"litseg.metrics.{module.name}" for module in pkgutil.iter_modules(litseg.metrics.__path__)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples(module: str) -> None:
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
