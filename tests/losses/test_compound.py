@@ -20,9 +20,9 @@ ACTIVATIONS = {
 }
 
 
-class CountActivations(TorchDispatchMode):
+class CountActivations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -81,7 +81,7 @@ def test_terms_with_another_void_label_do_not_share() -> None:
 class Smoothness(nn.Module):
     """A user's own term, with pixel weights as a keyword."""
 
-    def forward(self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None = None) -> Tensor:
+    def forward(self, logits: Tensor, _: Tensor, pixel_weights: Tensor | None = None) -> Tensor:
         difference = logits.diff(dim=-1).abs()
         return difference.mean() if pixel_weights is None else (difference * pixel_weights[:, None, :, 1:]).mean()
 

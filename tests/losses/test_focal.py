@@ -82,6 +82,14 @@ def test_gradients_near_certainty_are_finite_and_vanish(gamma: float, mode: Task
     assert 0.4 < wrong.abs().max() < 30, "a confident mistake keeps its gradient"
 
 
+@pytest.mark.parametrize("size", [5.0, 15.0, 20.0, 30.0])
+def test_sigmoid_keeps_its_digits_near_certainty(size: float) -> None:
+    logits, target = torch.full((1, 1, 1), size), torch.ones(1, 1, dtype=torch.int64)
+    loss = FocalLoss("binary", gamma=0.5)
+    exact = math.log1p(math.exp(-size)) * (1 / (1 + math.exp(size))) ** 0.5
+    assert_close(loss(logits, target).item(), exact, rtol=1e-5, atol=0)
+
+
 def test_soft_multiclass_factor_is_the_total_variation() -> None:
     logits, target = make_logits("multiclass", dtype=torch.float64), soft_target("multiclass")
     distance = (logits.softmax(1) - target).abs().sum(1) / 2

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from litseg.losses import CrossEntropyLoss, Loss, LossInputs
+from litseg.losses import CompoundLoss, CrossEntropyLoss, Loss, LossInputs
 
 
 class BrierLoss(Loss):
@@ -22,6 +22,22 @@ class BrierLoss(Loss):
 def test_an_own_loss_is_one_method() -> None:
     logits = torch.tensor([[[0.0, 9.0], [0.0, -9.0]]])
     assert_close(BrierLoss()(logits, torch.tensor([[1, 255]])), torch.tensor(0.5))
+
+
+class AutocastProbe(Loss):
+    """Squares by a matrix product, which autocast would round to bfloat16."""
+
+    def compute(self, inputs: LossInputs) -> Tensor:
+        return (inputs.logits @ inputs.logits.mT).sum()
+
+
+def test_autocast_is_off_inside_every_loss() -> None:
+    logits, target = torch.full((1, 2, 3), 1.001), torch.zeros(1, 3, dtype=torch.int64)
+    expected = AutocastProbe()(logits, target)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert_close(AutocastProbe()(logits, target), expected)
+        assert_close(CompoundLoss({"probe": (1.0, AutocastProbe())})(logits, target), expected)
+        assert torch.is_autocast_enabled("cpu")
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,14 @@ def test_one_channel_is_the_foreground_of_two_classes(kind: str) -> None:
     assert_close(one, KINDS[kind](class_weights=[0.0, 1.0])(two, target))
 
 
+@every_kind
+def test_the_background_weight_of_binary_mode_plays_no_part(kind: str) -> None:
+    logits, target = make_logits("binary"), make_labels("binary")
+    expected = KINDS[kind]("binary")(logits, target)
+    assert_close(KINDS[kind]("binary", class_weights=[0.0, 1.0])(logits, target), expected)
+    assert_close(KINDS[kind]("binary", class_weights=[7.0, 2.0], reduction="sum")(logits, target), 2 * expected)
+
+
 def absent_class() -> tuple[Tensor, Tensor]:
     """Class 1 is not in the target; half of it is predicted everywhere."""
     return torch.zeros(1, 2, 4), torch.zeros(1, 4, dtype=torch.int64)
@@ -118,7 +126,7 @@ def absent_class() -> tuple[Tensor, Tensor]:
 def test_an_absent_class_does_as_the_switch_says(kind: str) -> None:
     logits, target = absent_class()
     seen = {"dice": 1 - 4 / 6, "jaccard": 1 - 2 / 4}[kind]
-    value = {a: KINDS[kind](absent=a)(logits, target).item() for a in ("present", "all", "zero")}  # type: ignore[arg-type]
+    value = {a: KINDS[kind](absent=a)(logits, target).item() for a in ("present", "all", "zero")}
     assert_close(value, {"present": seen, "all": (seen + 1) / 2, "zero": seen / 2})
 
 
@@ -160,7 +168,7 @@ def test_zero_over_zero_is_a_perfect_score_without_a_gradient() -> None:
     top, bottom = torch.tensor([0.0, 1.0, 0.0]).requires_grad_(), torch.tensor([0.0, 2.0, 3.0]).requires_grad_()
     result = score(top, bottom)
     assert result.tolist() == [1.0, 0.5, 0.0]
-    result.sum().backward()
+    torch.autograd.backward(result.sum())
     assert top.grad is not None
     assert bottom.grad is not None
     assert_close(top.grad, torch.tensor([0.0, 0.5, 1 / 3]))
@@ -168,9 +176,9 @@ def test_zero_over_zero_is_a_perfect_score_without_a_gradient() -> None:
 
 
 def test_many_pixels_do_not_cancel() -> None:
-    logits = torch.full((1, 2, 4_000_000), 0.0)
+    logits = torch.full((1, 2, 1_000_000), 0.0)
     logits[:, 1] = -8.0
-    target = torch.zeros(1, 4_000_000, dtype=torch.int64)
+    target = torch.zeros(1, 1_000_000, dtype=torch.int64)
     target[:, :3] = 1
     exact = DiceLoss()(logits.double(), target)
     assert_close(DiceLoss()(logits, target).double(), exact, rtol=1e-6, atol=0)

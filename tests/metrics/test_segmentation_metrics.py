@@ -83,7 +83,7 @@ def test_ranks_with_uneven_shares_add_up(task: Task) -> None:
     whole.update(logits, target)
     other.update(logits[:1], target[:1])
     gather: dict[str, Any] = {
-        "dist_sync_fn": lambda state, _: [state, other.confusion],
+        "dist_sync_fn": lambda state, group: [state, other.confusion],  # noqa: ARG005
         "distributed_available_fn": lambda: True,
     }
     here = SegmentationMetrics(NAMES[task], task, **gather)
@@ -141,7 +141,8 @@ def test_counts_stay_exact_above_the_integers_of_float32() -> None:
     metrics.confusion += torch.tensor([[2**24, 0], [0, 0]])
     metrics.update(torch.tensor([[[1.0], [0.0]]]), torch.tensor([[0]]))
     assert metrics.confusion[0, 0] == 2**24 + 2
-    assert metrics.set_dtype(torch.float16).half().to(torch.bfloat16).confusion[0, 0] == 2**24 + 2
+    metrics.set_dtype(torch.float16).half().to(torch.bfloat16)
+    assert metrics.confusion[0, 0] == 2**24 + 2
 
 
 def test_reset_and_pickle() -> None:

@@ -6,8 +6,8 @@ from litseg.training.hardware import choose_hardware
 
 
 @pytest.fixture
-def _machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "a GPU")
+def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _index: "a GPU")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     return monkeypatch
 
@@ -22,11 +22,11 @@ def _machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     ],
 )
 def test_takes_what_the_machine_has(
-    _machine: pytest.MonkeyPatch, gpu: bool, gpu_bf16: bool, cpu_bf16: bool, expected: tuple[str, str, bool]
+    machine: pytest.MonkeyPatch, gpu: bool, gpu_bf16: bool, cpu_bf16: bool, expected: tuple[str, str, bool]
 ) -> None:
-    _machine.setattr(torch.cuda, "is_available", lambda: gpu)
-    _machine.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: gpu_bf16)
-    _machine.setattr(hardware, "_cpu_has_bfloat16", lambda: cpu_bf16)
+    machine.setattr(torch.cuda, "is_available", lambda: gpu)
+    machine.setattr(torch.cuda, "is_bf16_supported", lambda **_options: gpu_bf16)
+    machine.setattr(hardware, "_cpu_has_bfloat16", lambda: cpu_bf16)
     chosen = choose_hardware("auto", "auto", "auto")
     assert (chosen.accelerator, chosen.precision, chosen.channels_last) == expected
 

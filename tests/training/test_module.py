@@ -103,7 +103,7 @@ def test_the_auxiliary_loss_enters_with_its_weight() -> None:
     module = _module(auxiliary=True)
     batch = {"image": torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8), "mask": torch.randint(0, 6, (2, 8, 8))}
     main, auxiliary = module.train()(batch["image"])
-    module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # there is no trainer to log to
+    module.log = lambda *_args, **_kwargs: None  # type: ignore[method-assign]  # there is no trainer to log to
     expected = module.loss(main, batch["mask"]) + 0.4 * module.loss(auxiliary, batch["mask"])
     assert float(module.training_step(batch, 0).detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
 

@@ -11,7 +11,7 @@ import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import nn
 
 from litseg.data import DataModule, Source
@@ -69,14 +69,16 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
         auxiliary_weight=cfg.auxiliary_weight,
         channels_last=hardware.channels_last,
     )
+    _check_optimizer(module)
     throughput = Throughput()
     callbacks = [callback for callback in instantiate(cfg.callbacks).values() if callback is not None]
     pictures = PredictionPictures(
         folder / "predictions", data.source.class_names, data.source.palette, data.source.task, cfg.pictures
     )
+    checkpoint = _checkpoint(callbacks)
     callbacks += [throughput, EpochLine(), pictures]
     trainer = build_trainer(cfg, hardware, devices, callbacks)
-    return Parts(data, module, trainer, _checkpoint(callbacks), throughput, hardware, weights)
+    return Parts(data, module, trainer, checkpoint, throughput, hardware, weights)
 
 
 def build_data(cfg: DictConfig, devices: int = 1) -> DataModule:
@@ -114,20 +116,23 @@ def build_loss(cfg: DictConfig) -> nn.Module:
     return loss
 
 
-def resolve_class_weights(node: DictConfig, data: DataModule, prefix: str = "loss") -> dict[str, Any]:
-    """Replaces the name of a method under any `class_weights` of the loss by the vector that it gives, in place."""
+def resolve_class_weights(node: DictConfig | ListConfig, data: DataModule, key: str = "loss") -> dict[str, Any]:
+    """Replaces the name of a method under any `class_weights` of the loss by the vector that it gives, in place.
+
+    Returns:
+        By config key, each method with its vector.
+    """
     found: dict[str, Any] = {}
-    for key in list(node):
-        value = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index, call-overload]
-        if key == "class_weights" and isinstance(value, str) and not value.startswith("${"):
-            vector = class_weights(value, data.scans["train"])
-            found[f"{prefix}.class_weights"] = {"method": value, "values": vector}
-            node[key] = vector
-        elif isinstance(value, dict):
-            found |= resolve_class_weights(node[key], data, f"{prefix}.{key}")
-    for name, entry in found.items():
-        if name.count(".") == 1:
-            log.info("class weights (%s): %s", entry["method"], ", ".join(f"{w:.3g}" for w in entry["values"]))
+    for name in list(node) if isinstance(node, DictConfig) else range(len(node)):
+        if OmegaConf.is_interpolation(node, name):  # what it points at is replaced where it stands
+            continue
+        value, where = node[name], f"{key}.{name}"
+        if name == "class_weights" and isinstance(value, str):
+            node[name] = class_weights(value, data.scans["train"])
+            found[where] = {"method": value, "values": list(node[name])}
+            log.info("class weights (%s): %s", value, ", ".join(f"{weight:.3g}" for weight in node[name]))
+        elif isinstance(value, DictConfig | ListConfig):
+            found |= resolve_class_weights(value, data, where)
     return found
 
 
@@ -137,6 +142,11 @@ def _check_loss(loss: nn.Module, source: Source) -> None:
     target, pixel_weights = loss_target(torch.zeros(2, *shape, dtype=torch.uint8), source.task)
     logits = torch.zeros(2, source.output_channels, 8, 8)
     loss(logits, target) if pixel_weights is None else loss(logits, target, pixel_weights)
+
+
+def _check_optimizer(module: SegmentationModule) -> None:
+    """Makes an optimizer and a schedule once: Lightning would do it later, after what a user may have got wrong."""
+    module.make_scheduler(module.make_optimizer(module.parameters()), total_steps=1)
 
 
 def build_trainer(cfg: DictConfig, hardware: Hardware, devices: int, callbacks: list[Callback]) -> lightning.Trainer:

@@ -10,6 +10,7 @@ QUIET_WARNINGS = (
     r".*does not have many workers.*",  # litseg chooses the number of workers itself
     r".*Experiment logs directory .* exists and is not empty.*",  # metrics.csv lies in the run folder on purpose
     r".*The number of training batches .* is smaller than the logging interval.*",
+    r".*It is recommended to use `self.log\(.*sync_dist=True\)`.*",  # metrics are reduced before they are logged
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # inside Lightning
 )
 
@@ -40,6 +41,7 @@ def start_logging(folder: Path | None) -> None:
 
 def stop_logging() -> None:
     """Closes the files, so that the next run of a sweep does not write into this one's."""
+    logging.captureWarnings(False)
     for handler in list(logging.root.handlers):
         logging.root.removeHandler(handler)
         handler.close()

@@ -59,10 +59,8 @@ def _job(cfg: DictConfig) -> tuple[float | None, int]:
 
     A run that fails says so in its folder and does not end the sweep it belongs to.
     """
-    try:  # an interpolation that leads nowhere fails here: before torch is loaded, before there is a folder
-        OmegaConf.resolve(_with_run_folder(cfg, "unknown"))
-    except OmegaConfBaseException as error:
-        print(f"error: {error}", file=sys.stderr)
+    if problem := _incomplete(cfg):
+        print(f"error: {problem}", file=sys.stderr)
         return None, 2
     rank = _rank()
     folder = _run_folder(cfg, rank)
@@ -85,6 +83,17 @@ def _job(cfg: DictConfig) -> tuple[float | None, int]:
     finally:
         _close(folder, state, code, digest, rank)
     return value, code
+
+
+def _incomplete(cfg: DictConfig) -> str | None:
+    """What keeps the config from being complete; found before torch is loaded and before there is a run folder."""
+    try:
+        OmegaConf.resolve(copy := _with_run_folder(cfg, "unknown"))
+    except OmegaConfBaseException as error:
+        return str(error)
+    if missing := sorted(OmegaConf.missing_keys(copy)):
+        return f"not set: {', '.join(missing)}; give each a value, such as {missing[0]}=..."
+    return None
 
 
 def _open_record(cfg: DictConfig, folder: Path) -> str:

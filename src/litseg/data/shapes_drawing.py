@@ -139,9 +139,9 @@ def _paint(rng: np.random.Generator, image: NDArray[np.int64], form: Form, colou
 
 
 def _unlike(rng: np.random.Generator, colours: NDArray[np.int64], colour: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Draw one of the four scene colours that differ most from this one."""
+    """Draw one of the three scene colours that differ most from this one."""
     by_contrast = np.argsort(np.abs(colours - colour).sum(axis=1), kind="stable")
-    return np.asarray(colours[by_contrast[-1 - int(rng.integers(4))]])
+    return np.asarray(colours[by_contrast[-1 - int(rng.integers(3))]])
 
 
 def _label(mask: ByteArray, layer: ByteArray, silhouette: NDArray[np.bool_], label: int) -> None:

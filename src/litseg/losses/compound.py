@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from litseg.labels import Task
 from litseg.losses.inputs import LossInputs, autocast_off
 from litseg.losses.loss import Loss
 
@@ -80,13 +81,12 @@ class CompoundLoss(nn.Module):
 
     def _shared_inputs(
         self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None
-    ) -> dict[tuple[str, int], LossInputs]:
-        shared: dict[tuple[str, int], LossInputs] = {}
+    ) -> dict[tuple[Task, int], LossInputs]:
         ours = [loss for loss in self.losses.values() if isinstance(loss, Loss)]
-        for loss in ours:
-            key = (loss.mode, loss.ignore_index)
-            if key not in shared:
-                shared[key] = LossInputs(logits, target, pixel_weights, mode=loss.mode, ignore_index=loss.ignore_index)
+        shared = {
+            (mode, void): LossInputs(logits, target, pixel_weights, mode=mode, ignore_index=void)
+            for mode, void in {(loss.mode, loss.ignore_index) for loss in ours}
+        }
         for loss in ours:
             if loss.needs_log_probabilities:  # first, so that the probabilities are derived from them
                 with autocast_off(logits.device):

@@ -116,6 +116,6 @@ def _distance(inputs: LossInputs) -> Tensor:
         if inputs.hard:
             return -torch.expm1(inputs.log_probabilities.gather(1, inputs.labels))
         return (inputs.target - inputs.probabilities).abs().sum(1, keepdim=True) / 2
-    # |t - p|, written so that a confident and right prediction does not cancel to 0
+    # |t - p|, written so that it keeps its digits where the prediction is confident and right
     target = inputs.target
     return (target * inputs.log_complements.exp() - (1 - target) * inputs.log_probabilities.exp()).abs()

@@ -109,7 +109,7 @@ class LossInputs:
 
     @cached_property
     def log_probabilities(self) -> Tensor:
-        """Logarithm of `probabilities`, exact where they round to 0 or 1."""
+        """Logarithm of `probabilities`, finite where they round to 0."""
         return self.logits.log_softmax(1) if self.mode == "multiclass" else F.logsigmoid(self.logits)
 
     @cached_property

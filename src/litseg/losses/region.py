@@ -54,7 +54,7 @@ class Overlap(NamedTuple):
     shared: Tensor  # sum w (p^k + t^k - |p - t|^k) / 2: the true positives
     predicted: Tensor  # sum w p^k
     truth: Tensor  # sum w t^k
-    weight: Tensor  # sum w: 0 where nothing is valid
+    weight: Tensor  # sum w: 0 where nothing is valid; one channel where w has one
 
 
 def overlap(inputs: LossInputs, switches: RegionSwitches) -> Overlap:
@@ -73,7 +73,7 @@ def overlap(inputs: LossInputs, switches: RegionSwitches) -> Overlap:
         shared.sum(dims),
         (weighted * p if squared else weighted).sum(dims),
         (w * t * t if squared else w * t).sum(dims),
-        w.expand_as(p).sum(dims),
+        w.sum(dims),
     )
 
 

@@ -59,7 +59,7 @@ def find_encoder(name: str) -> str:
 
 
 def _modern_name(name: str) -> str:
-    """smp's own renaming of the encoders that it once copied from timm, without its deprecation warning."""
+    """The name that smp itself uses for an encoder that it once copied from timm, without its deprecation warning."""
     if not smp.encoders.is_equivalent_to_timm_universal(name):
         return name
     name = name.replace("timm-", TIMM)

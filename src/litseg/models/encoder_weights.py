@@ -8,7 +8,8 @@ import segmentation_models_pytorch as smp
 import timm
 from huggingface_hub import constants
 
-from litseg.models.encoder_names import TIMM, find_encoder, nearest, timm_tags
+from litseg.models.encoder_names import TIMM, find_encoder, timm_tags
+from litseg.models.input_sizes import first_line
 
 T = TypeVar("T")
 SECONDS_TO_ANSWER = 5.0
@@ -74,7 +75,7 @@ def _source(encoder_name: str, encoder_weights: str) -> tuple[str, str | None, t
         settings = smp.encoders.encoders[encoder_name]["pretrained_settings"][encoder_weights]
         return settings["repo_id"], settings["revision"], ("model.safetensors",)
     config = timm.models.get_pretrained_cfg(encoder_name.removeprefix(TIMM))
-    if not config.hf_hub_id:
+    if config is None or not config.hf_hub_id:
         return None
     names = (config.hf_hub_filename,) if config.hf_hub_filename else ("model.safetensors", "pytorch_model.bin")
     return config.hf_hub_id, None, names
@@ -86,11 +87,11 @@ def _is_cached(repository: str, revision: str | None, names: tuple[str, ...]) ->
 
 
 def _unavailable(encoder_name: str, encoder_weights: str, error: Exception) -> str:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return (
-        f"The weights '{encoder_weights}' of the encoder '{encoder_name}' could not be loaded from {constants.ENDPOINT} "
-        f"or the cache {constants.HF_HUB_CACHE} ({reason}). Either train from scratch with encoder_weights: null, or "
-        "run the same command once on a machine with network and copy its cache here (HF_HOME names the folder above)."
+        f"The weights '{encoder_weights}' of the encoder '{encoder_name}' could not be loaded, neither from "
+        f"{constants.ENDPOINT} nor from the cache {constants.HF_HUB_CACHE} ({first_line(error)}). "
+        "Either train from scratch with model.encoder_weights=null, or run the same command once on a machine with "
+        "network and copy its cache here (HF_HOME names the folder above it)."
     )
 
 
@@ -114,9 +115,7 @@ def encoder_normalisation(
     """
     name = find_encoder(encoder_name)
     check_weights(name, encoder_weights)
-    parameters: dict[str, Any] = with_weights(
-        name, encoder_weights, lambda: smp.encoders.get_preprocessing_params(name, encoder_weights)
-    )
+    parameters = _expected_images(name, encoder_weights)
     if parameters["input_space"] != "RGB":
         raise ValueError(
             f"The weights '{encoder_weights}' of the encoder '{encoder_name}' expect {parameters['input_space']} "
@@ -127,6 +126,16 @@ def encoder_normalisation(
         [unit * value for value in _per_channel(parameters["mean"], in_channels)],
         [unit * value for value in _per_channel(parameters["std"], in_channels)],
     )
+
+
+def _expected_images(encoder_name: str, encoder_weights: str) -> dict[str, Any]:
+    def read() -> dict[str, Any]:
+        parameters: dict[str, Any] = smp.encoders.get_preprocessing_params(encoder_name, encoder_weights)
+        return parameters
+
+    if encoder_name.startswith(TIMM):
+        return read()  # timm itself knows
+    return with_weights(encoder_name, encoder_weights, read)
 
 
 def _per_channel(values: list[float], channels: int) -> list[float]:

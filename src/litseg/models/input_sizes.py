@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+PLACES = (("meta", "meta"), ("cpu", "meta"), ("cpu", "cpu"))
+"""Where to build and to run it: some constructors and a few networks read a number out of a tensor."""
+
 
 @dataclass(frozen=True)
 class InputSizes:
@@ -40,27 +43,31 @@ def find_input_sizes(build: Callable[[], nn.Module], in_channels: int, native: i
     Raises:
         RefusedError: it cannot be built or runs at no size.
     """
-    try:
-        return _try_on("meta", build, in_channels, native)
-    except RefusedError as error:
-        if "meta tensors" not in str(error):
-            raise
-    with torch.random.fork_rng(devices=[]):  # some constructors read a number out of a tensor: they need a real device
-        return _try_on("cpu", build, in_channels, native)
+    for build_on, run_on in PLACES:
+        try:
+            return _try(build, in_channels, native, build_on, run_on)
+        except RefusedError as error:
+            reason = str(error)
+            if "meta tensors" not in reason:
+                break
+    raise RefusedError(reason)
 
 
-def _try_on(device: str, build: Callable[[], nn.Module], in_channels: int, native: int | None) -> InputSizes:
+def _try(
+    build: Callable[[], nn.Module], in_channels: int, native: int | None, build_on: str, run_on: str
+) -> InputSizes:
     reason = ""
-    with torch.device(device), torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")  # the network that is kept is built once more, and may warn then
         try:
-            network = build().eval()
+            with torch.device(build_on):
+                network = build().eval().to(run_on)
             for sizes, height, width in _candidates(encoder_stride(network), native):
-                reason = _failure(network, in_channels, height, width)
+                reason = _failure(network, torch.zeros(1, in_channels, height, width, device=run_on))
                 if not reason:
                     return sizes
         except Exception as error:  # whatever smp, timm or torch raise: all of it means that the pair does not fit
-            reason = _first_line(error)
+            reason = first_line(error)
     raise RefusedError(reason)
 
 
@@ -69,23 +76,24 @@ def _candidates(stride: int, native: int | None) -> Iterator[tuple[InputSizes, i
     for step in (stride, 2 * stride):  # DPT halves its encoder's last features once more
         for size in (step, 2 * step, 4 * step, 8 * step):  # decoders that pool again need more than one step (PAN)
             yield InputSizes(step, size), size, size + step
-    if native is not None:
+    if native is not None and native % stride == 0:
         yield InputSizes(native, native), native, 2 * native  # windows of a fixed share of the image (MaxViT)
         yield InputSizes(native, native, native), native, native
 
 
-def _failure(network: nn.Module, in_channels: int, height: int, width: int) -> str:
-    """Why the network does not run at this size; an empty text where it does."""
+def _failure(network: nn.Module, images: torch.Tensor) -> str:
+    """Why the network does not take such images; an empty text where it does."""
     try:
-        network(torch.zeros(1, in_channels, height, width))
+        network(images)
     except Exception as error:
-        return _first_line(error)
+        return first_line(error)
     return ""
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, in one line without a full stop."""
     text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]
+    return text.splitlines()[0][:300].rstrip(".")
 
 
 def encoder_stride(network: nn.Module) -> int:

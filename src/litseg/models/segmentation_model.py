@@ -6,16 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from litseg.models.input_sizes import encoder_stride
+
 
 class SegmentationModel(nn.Module):
     """A network that takes raw images of any size.
 
-    Training, evaluation, prediction and an exported file share this one path: normalise on the images' device, pad
-    bottom and right by repeating the border until the network's stride divides both sides, run the network, resize
-    its output to the padded size where it has another, crop back.
+    Training, evaluation, prediction and an exported file (`torch.export`: any batch size, one image size) share this
+    path: normalise on the images' device, pad bottom and right by repeating the border until the network's stride
+    divides both sides, run the network, resize its output to the padded size where it has another, crop back.
 
-    The stride is the network's attribute `stride` (as `create_network` leaves it), else `encoder.output_stride` (an
-    smp network built elsewhere), else 1. A network with an attribute `minimum_size` (pixels) is never given less.
+    What the network takes is read from its attributes: `stride` (as `create_network` leaves it; else
+    `encoder.output_stride`, for an smp network built elsewhere; else 1), `minimum_size` and `maximum_size` (pixels of
+    a side; None or no attribute: any).
 
     Args:
         network: (N, C, H, W) float to logits (N, channels, h, w), or to a list [main, auxiliary, ...] of such.
@@ -33,11 +36,11 @@ class SegmentationModel(nn.Module):
         super().__init__()
         _check_statistics(mean, std)
         self.network = network
-        # Not in the state dict: checkpoints of the bare network stay loadable... they are settings, not weights.
         self.register_buffer("mean", torch.tensor([float(value) for value in mean]).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor([float(value) for value in std]).view(1, -1, 1, 1))
-        self.stride = network_stride(network)
-        self.minimum_size = int(getattr(network, "minimum_size", self.stride))
+        self.stride = _stated(network, "stride") or encoder_stride(network)
+        self.minimum_size = _stated(network, "minimum_size") or self.stride
+        self.maximum_size = _stated(network, "maximum_size")
 
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """Logits of the images' size.
@@ -50,7 +53,8 @@ class SegmentationModel(nn.Module):
             where the network returns several.
 
         Raises:
-            ValueError: images have not four dimensions, or not the channels that mean and std are for.
+            ValueError: images have not four dimensions, not the channels that mean and std are for, or are larger than
+                a network of fixed size takes.
         """
         self._check_images(images)
         height, width = images.shape[-2:]
@@ -84,12 +88,17 @@ class SegmentationModel(nn.Module):
         expected = self.mean.shape[1]
         if expected not in (1, images.shape[1]):
             raise ValueError(f"mean and std are for {expected} channels, the images have {images.shape[1]}")
+        if self.maximum_size is not None and max(images.shape[-2:]) > self.maximum_size:
+            raise ValueError(
+                f"The network takes images of at most {self.maximum_size} pixels a side, got {tuple(images.shape)}. "
+                "Crop them, or build it for larger ones (model.image_size)."
+            )
 
 
-def network_stride(network: nn.Module) -> int:
-    """The number of pixels that must divide both sides of the network's input."""
-    encoder = getattr(network, "encoder", None)
-    return int(getattr(network, "stride", getattr(encoder, "output_stride", 1)))
+def _stated(network: nn.Module, name: str) -> int | None:
+    """A number that the network states about itself; a convolution's `stride`, a pair, is none."""
+    value = getattr(network, name, None)
+    return value if isinstance(value, int) else None
 
 
 def _resize_and_crop(output: Tensor, padded: Tensor, height: int, width: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import timm
@@ -12,8 +13,15 @@ from litseg.models.encoder_weights import check_weights, with_weights
 from litseg.models.input_sizes import InputSizes, RefusedError, find_input_sizes
 
 LENIENT_OPTIONS: tuple[dict[str, Any], ...] = ({}, {"strict_img_size": False}, {"dynamic_img_size": True})
-"""timm encoders that insist on their training size until told otherwise: Swin and kin take the second, ViT the third."""
-EXAMPLE_ENCODERS = ("resnet18", "mobilenet_v2", "mit_b0", "tu-convnext_atto", "tu-vit_tiny_patch16_224", "tu-vit_base_patch16_224")
+"""What frees timm encoders that insist on their training size: Swin and kin take the second, ViT the third."""
+EXAMPLE_ENCODERS = (
+    "resnet18",
+    "mobilenet_v2",
+    "mit_b0",
+    "tu-convnext_atto",
+    "tu-vit_tiny_patch16_224",
+    "tu-deit_tiny_patch16_224",
+)
 """One of each family, small: those that fit an architecture are named where another does not."""
 NOT_OPTIONS = {
     "activation": "litseg's losses and metrics take logits and apply softmax or sigmoid themselves",
@@ -146,9 +154,15 @@ def _fitted(plan: _Plan) -> tuple[_Plan, InputSizes]:
 def _refusal(plan: _Plan, reason: str) -> str:
     plain = replace(plan, options={})
     if plan.options and _fits(plain):
-        shown = ", ".join(f"{name}={value}" for name, value in plan.options.items())
-        return f"{plan} cannot be built with the options {shown}: {reason}"
-    fitting = [encoder for encoder in EXAMPLE_ENCODERS if _fits(replace(plain, encoder=encoder))]
+        names = {"img_size": "image_size"}  # as the user wrote it
+        shown = ", ".join(f"{names.get(name, name)}={value}" for name, value in plan.options.items())
+        hint = (
+            " (image_size must be a multiple of the encoder's stride, 32 for most)"
+            if "img_size" in plan.options
+            else ""
+        )
+        return f"{plan} cannot be built with the options {shown}: {reason}{hint}"
+    fitting = islice((encoder for encoder in EXAMPLE_ENCODERS if _fits(replace(plain, encoder=encoder))), 3)
     return f"{plan} does not fit: {reason}. Encoders that fit are, for instance, {', '.join(fitting)}."
 
 

@@ -53,9 +53,9 @@ class EpochLine(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Runs after validation, whose values are then in `callback_metrics`."""
+        values = trainer.callback_metrics  # on every rank: reading it reduces the losses over the ranks
         if not trainer.is_global_zero:
             return
-        values = trainer.callback_metrics
         words = [f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs or '?'}"]
         for name, key in (("loss", "train/loss"), ("val loss", "val/loss"), ("val mIoU", "val/miou")):
             if key in values:

@@ -13,8 +13,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from litseg.labels import IGNORE_INDEX, Task
 from litseg.losses import CompoundLoss
 from litseg.metrics import SegmentationMetrics
+from litseg.training.sample_mean import SampleMean
 
 STAGES = ("train", "val", "test")
+AUXILIARY = "loss/auxiliary"
 
 
 class SegmentationModule(lightning.LightningModule):
@@ -48,6 +50,7 @@ class SegmentationModule(lightning.LightningModule):
         self.model = model.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stub lacks it
         self.loss = loss
         self.metrics = nn.ModuleDict({f"{stage}_metrics": metrics.clone() for stage in STAGES})
+        self.losses = nn.ModuleDict({f"{stage}_losses": _loss_means(loss) for stage in STAGES})
         self.task = task
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.auxiliary_weight = auxiliary_weight
@@ -75,45 +78,55 @@ class SegmentationModule(lightning.LightningModule):
         terms = loss_terms(self.loss, logits, target, pixel_weights)
         if auxiliary:
             losses = [loss_terms(self.loss, output, target, pixel_weights)["loss"] for output in auxiliary]
-            terms["loss/auxiliary"] = torch.stack(losses).sum()
-            terms["loss"] = terms["loss"] + self.auxiliary_weight * terms["loss/auxiliary"]
+            terms[AUXILIARY] = torch.stack(losses).sum()
+            terms["loss"] = terms["loss"] + self.auxiliary_weight * terms[AUXILIARY]
         self.metrics[f"{stage}_metrics"].update(logits.detach(), batch["mask"])
-        self._log_losses(terms, stage, len(batch["image"]))
+        self._add_losses(terms, stage, len(batch["image"]))
         return terms["loss"]
 
-    def _log_losses(self, terms: dict[str, Tensor], stage: str, samples: int) -> None:
-        """Epoch means weighted by the samples of each batch, over all ranks; the training loss also step by step."""
+    def _add_losses(self, terms: dict[str, Tensor], stage: str, samples: int) -> None:
+        means = self.losses[f"{stage}_losses"]
+        assert isinstance(means, nn.ModuleDict)
         for name, value in terms.items():
-            self.log(
-                f"{stage}/{name}", value.detach(), on_step=False, on_epoch=True, sync_dist=True, batch_size=samples
-            )
+            means[name].update(value, samples)
         if stage == "train":
             self.log("train/loss_step", terms["loss"].detach(), on_step=True, on_epoch=False, prog_bar=True)
 
-    def _log_metrics(self, stage: str) -> None:
-        metric = self.metrics[f"{stage}_metrics"]
+    def _log_epoch(self, stage: str) -> None:
+        """Logs losses and scores of the whole epoch; both sum over the ranks inside `compute`."""
+        metric, means = self.metrics[f"{stage}_metrics"], self.losses[f"{stage}_losses"]
         assert isinstance(metric, SegmentationMetrics)
-        for name, value in metric.compute().items():  # reduced over the ranks inside compute
-            self.log(f"{stage}/{name}", value.float(), prog_bar=name == "miou", rank_zero_only=False, sync_dist=False)
-        metric.reset()
+        assert isinstance(means, nn.ModuleDict)
+        values = {name: mean.compute() for name, mean in means.items() if mean.update_called or name != AUXILIARY}
+        values |= metric.compute()
+        for name, value in values.items():
+            self.log(f"{stage}/{name}", value.float(), prog_bar=name == "miou")
+        for each in (metric, *means.values()):
+            each.reset()
 
     def on_train_epoch_end(self) -> None:
-        """Logs the epoch's training metrics, of augmented samples under changing weights."""
-        self._log_metrics("train")
+        """Logs the epoch's losses and scores, of augmented samples under changing weights."""
+        self._log_epoch("train")
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the epoch's validation metrics."""
-        self._log_metrics("val")
+        """Logs the validation losses and scores."""
+        self._log_epoch("val")
 
     def on_test_epoch_end(self) -> None:
-        """Logs the test metrics."""
-        self._log_metrics("test")
+        """Logs the test losses and scores."""
+        self._log_epoch("test")
 
     def configure_optimizers(self) -> Any:
         """The optimizer and a schedule stepped at each optimizer step."""
         optimizer = self.make_optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
         scheduler = self.make_scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _loss_means(loss: nn.Module) -> nn.ModuleDict:
+    """A mean over samples for the loss and each term of a compound."""
+    terms = [f"loss/{name}" for name in loss.names] if isinstance(loss, CompoundLoss) else []
+    return nn.ModuleDict({name: SampleMean() for name in ("loss", *terms, AUXILIARY)})
 
 
 def loss_target(mask: Tensor, task: Task) -> tuple[Tensor, Tensor | None]:
