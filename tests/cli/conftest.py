@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 TINY = (
-    "logger=csv", "trainer=cpu", "trainer.max_epochs=1", "+trainer.limit_val_batches=2", "+trainer.limit_test_batches=2",
-    "loader.batch_size=2", "loader.workers=0", "pictures=1",
+    "logger=csv", "trainer=cpu", "trainer.max_epochs=1", "+trainer.limit_val_batches=2",
+    "+trainer.limit_test_batches=2", "loader.batch_size=2", "loader.workers=0", "pictures=1",
 )  # fmt: skip
 TINY_SHAPES = ("data.size=64", "data.train=4", "data.val=2", "data.test=2")
 

@@ -10,7 +10,9 @@ from litseg.cli.errors import CONF
 
 ROOT = CONF.parent
 GROUPS = sorted(path for path in CONF.iterdir() if path.is_dir())
-OPTIONS = [(group.name, str(path.relative_to(group).with_suffix(""))) for group in GROUPS for path in group.rglob("*.yaml")]
+OPTIONS = [
+    (group.name, str(path.relative_to(group).with_suffix(""))) for group in GROUPS for path in group.rglob("*.yaml")
+]
 REQUIRED = {("data", "folder"): ["data.root=x", "data.class_names=[background,object]"]}
 
 

@@ -81,7 +81,9 @@ def test_an_empty_folder(run_train: RunTrain, capfd: pytest.CaptureFixture[str],
     assert "holds no image" in capfd.readouterr().err
 
 
-def test_an_image_without_a_mask(run_train: RunTrain, capfd: pytest.CaptureFixture[str], write_camvid: WriteTree) -> None:
+def test_an_image_without_a_mask(
+    run_train: RunTrain, capfd: pytest.CaptureFixture[str], write_camvid: WriteTree
+) -> None:
     root = write_camvid()
     (root / "valannot" / "val_001.png").unlink()
     assert _train_on(run_train, root) == 2

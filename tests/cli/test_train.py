@@ -80,7 +80,15 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(run_train: Ru
 
 def test_a_sweep_gives_every_job_its_own_folder_and_wandb_run(run_train: RunTrain, tmp_path: Path) -> None:
     """And a job that fails does not end it."""
-    words = ("experiment=unet_dice", *TINY, *TINY_SHAPES, "logger=default", "loss=ce,dice", "seed=0", "model.encoder_name=resnet18,none")
+    words = (
+        "experiment=unet_dice",
+        *TINY,
+        *TINY_SHAPES,
+        "logger=default",
+        "loss=ce,dice",
+        "seed=0",
+        "model.encoder_name=resnet18,none",
+    )
     assert run_train("-m", *words) == 2
     folders = sorted(path.parent for path in (tmp_path / "outputs" / "unet_dice").glob("*/status.json"))
     states = [json.loads((path / "status.json").read_text())["state"] for path in folders]

@@ -96,17 +96,17 @@ def build_data(cfg: DictConfig, devices: int = 1) -> DataModule:
 
 def build_model(cfg: DictConfig, source: Source) -> SegmentationModel:
     """The network in its input wrapper; pretrained encoders bring the mean and std they were trained with."""
-    network = instantiate(cfg, classes=source.output_channels, in_channels=source.in_channels)
-    mean, std = source.mean, source.std
+    network = instantiate(cfg, classes=source.output_channels, in_channels=source.in_channels, _convert_="all")
+    mean, std = list(source.mean), list(source.std)
     if cfg.get("encoder_weights"):
-        mean, std = encoder_normalisation(cfg.encoder_name, cfg.encoder_weights)
+        mean, std = map(list, encoder_normalisation(cfg.encoder_name, cfg.encoder_weights, source.in_channels))
     parameters = sum(parameter.numel() for parameter in network.parameters())
     log.info("model %s: %.1f million parameters", cfg.get("architecture", type(network).__name__), parameters / 1e6)
     return SegmentationModel(network, mean, std)
 
 
 def build_loss(cfg: DictConfig) -> nn.Module:
-    """The loss. A compound's own `class_weights` is where its terms take theirs from (an interpolation), no argument."""
+    """The loss. A compound's own `class_weights` is where its terms take theirs from, not an argument."""
     node = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(node, dict)
     if "terms" in node:

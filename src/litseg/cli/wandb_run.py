@@ -20,9 +20,9 @@ def wandb_logger(folder: str, project: str, name: str | None = None, **settings:
         name: the run's display name; None takes the folder's.
         **settings: further arguments of `wandb.init`, such as `group` or `tags`.
     """
-    from lightning.pytorch.utilities import rank_zero_only
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-    if rank_zero_only.rank != 0:
+    if getattr(rank_zero_only, "rank", 0) != 0:
         return None
     try:
         import wandb

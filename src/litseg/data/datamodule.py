@@ -123,5 +123,5 @@ class DataModule(lightning.LightningDataModule):
             )
 
 
-def _one_thread(worker: int) -> None:
+def _one_thread(_worker: int) -> None:
     cv2.setNumThreads(0)  # OpenCV would start as many threads as there are cores in every worker

@@ -33,7 +33,7 @@ class SplitScan:
 
     Attributes:
         sizes: (n, 2) height and width of each sample as it reaches the augmentation.
-        pixels: int64 (n, C + 1) pixels of each class in each sample, void in the last column (multilabel: void entries).
+        pixels: int64 (n, C + 1) pixels of each class in each sample; last void, in multilabel void entries.
         fingerprint: sha256 over the contents of all files, in order.
     """
 

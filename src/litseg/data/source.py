@@ -167,4 +167,4 @@ def _palette(classes: int, palette: Sequence[Sequence[int]] | None) -> Array:
     hsv = np.stack([hues * 179, np.full(classes, 190), np.full(classes, 230)], axis=-1).astype(np.uint8)
     colours = np.asarray(cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB))[0]
     colours[0] = (40, 40, 40) if classes > 1 else colours[0]
-    return colours
+    return np.asarray(colours, dtype=np.uint8)

@@ -76,7 +76,7 @@ class SegmentationMetrics(Metric):
         """All scores of what was counted, see `scores`; NaN where nothing was."""
         return scores(self.confusion, self.class_names)
 
-    def set_dtype(self, dst_type: str | torch.dtype) -> "SegmentationMetrics":  # noqa: ARG002
+    def set_dtype(self, dst_type: str | torch.dtype) -> "SegmentationMetrics":
         """Do nothing: torchmetrics would turn the counts into floats, which stop counting."""
         return self
 

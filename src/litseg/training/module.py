@@ -1,7 +1,7 @@
 """The LightningModule: one step for all stages, losses by term, metrics as objects."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -80,13 +80,12 @@ class SegmentationModule(lightning.LightningModule):
             losses = [loss_terms(self.loss, output, target, pixel_weights)["loss"] for output in auxiliary]
             terms[AUXILIARY] = torch.stack(losses).sum()
             terms["loss"] = terms["loss"] + self.auxiliary_weight * terms[AUXILIARY]
-        self.metrics[f"{stage}_metrics"].update(logits.detach(), batch["mask"])
+        self._metric(stage).update(logits.detach(), batch["mask"])
         self._add_losses(terms, stage, len(batch["image"]))
         return terms["loss"]
 
     def _add_losses(self, terms: dict[str, Tensor], stage: str, samples: int) -> None:
-        means = self.losses[f"{stage}_losses"]
-        assert isinstance(means, nn.ModuleDict)
+        means = self._means(stage)
         for name, value in terms.items():
             means[name].update(value, samples)
         if stage == "train":
@@ -94,15 +93,19 @@ class SegmentationModule(lightning.LightningModule):
 
     def _log_epoch(self, stage: str) -> None:
         """Logs losses and scores of the whole epoch; both sum over the ranks inside `compute`."""
-        metric, means = self.metrics[f"{stage}_metrics"], self.losses[f"{stage}_losses"]
-        assert isinstance(metric, SegmentationMetrics)
-        assert isinstance(means, nn.ModuleDict)
+        metric, means = self._metric(stage), self._means(stage)
         values = {name: mean.compute() for name, mean in means.items() if mean.update_called or name != AUXILIARY}
         values |= metric.compute()
         for name, value in values.items():
             self.log(f"{stage}/{name}", value.float(), prog_bar=name == "miou")
         for each in (metric, *means.values()):
             each.reset()
+
+    def _metric(self, stage: str) -> SegmentationMetrics:
+        return cast(SegmentationMetrics, self.metrics[f"{stage}_metrics"])
+
+    def _means(self, stage: str) -> dict[str, SampleMean]:
+        return cast(dict[str, SampleMean], self.losses[f"{stage}_losses"])
 
     def on_train_epoch_end(self) -> None:
         """Logs the epoch's losses and scores, of augmented samples under changing weights."""
@@ -130,7 +133,7 @@ def _loss_means(loss: nn.Module) -> nn.ModuleDict:
 
 
 def loss_target(mask: Tensor, task: Task) -> tuple[Tensor, Tensor | None]:
-    """A mask as a loss takes it: long (N, H, W), or in multilabel float (N, C, H, W) with the weights of its entries."""
+    """A mask as losses take it: long (N, H, W), or in multilabel float (N, C, H, W) with the weights of its entries."""
     if task == "multilabel":
         return (mask == 1).float(), (mask != IGNORE_INDEX).float()
     return mask.long(), None

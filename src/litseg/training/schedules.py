@@ -1,6 +1,7 @@
-"""Learning-rate schedules: a factor on the base learning rate as a function of progress, 0 at the start, 1 at the end."""
+"""Learning-rate schedules: a factor on the base rate as a function of progress, from 0 at the start to 1 at the end."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 from torch.optim import Optimizer
@@ -14,8 +15,8 @@ def constant(progress: float) -> float:
 
 
 def poly(progress: float, power: float = 0.9, end: float = 0.0) -> float:
-    """end + (1 - end) (1 - progress)^power; DeepLab, arXiv 1606.00915, section 4.1."""
-    return end + (1.0 - end) * (1.0 - progress) ** power
+    """The polynomial end + (1 - end) (1 - progress)^power; DeepLab, arXiv 1606.00915, section 4.1."""
+    return end + (1.0 - end) * math.pow(1.0 - progress, power)
 
 
 def cosine(progress: float, end: float = 0.0) -> float:
@@ -30,7 +31,12 @@ def one_cycle(progress: float, warmup: float = 0.3, start: float = 0.04, end: fl
     return cosine((progress - warmup) / (1.0 - warmup), end)
 
 
-FACTORS = {"constant": constant, "poly": poly, "cosine": cosine, "one_cycle": one_cycle}
+FACTORS: dict[str, Callable[..., float]] = {
+    "constant": constant,
+    "poly": poly,
+    "cosine": cosine,
+    "one_cycle": one_cycle,
+}
 
 
 def schedule(optimizer: Optimizer, total_steps: int, shape: str, **options: float) -> LambdaLR:
