@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-faults lint types notebooks benchmarks lock clean
+.PHONY: help setup train test test-faults test-minimum lint types notebooks benchmarks lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ test: $(READY) ## the test suite (ARGS="-k dice" adds pytest options)
 test-faults: $(READY) ## the tests that are slow by nature: real kills, signals, launchers
 	$(BIN)/python -m pytest -m faults $(ARGS)
 
+test-minimum: ## the test suite on the oldest versions that pyproject.toml allows, in .venv-minimum
+	$(MAKE) test VENV=.venv-minimum LOCK=requirements-minimum.lock
+
 lint: $(READY) ## ruff (rules and format)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,8 +51,10 @@ notebooks: $(READY) ## execute every notebook from top to bottom
 benchmarks: $(READY) ## measure the training throughput against a bare PyTorch loop
 	$(BIN)/python -m tests.benchmarks.throughput $(ARGS)
 
-lock: $(READY) ## write requirements.lock anew from pyproject.toml
-	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade pyproject.toml -o requirements.lock
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade
+lock: $(READY) ## write both requirements files anew from pyproject.toml
+	$(COMPILE) --all-extras pyproject.toml -o requirements.lock
+	$(COMPILE) --no-config --resolution lowest-direct --extra dev --extra wandb pyproject.toml -o requirements-minimum.lock
 
 clean: ## remove the virtual environment and the caches (runs in outputs/ stay)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-minimum .pytest_cache .mypy_cache .ruff_cache

@@ -53,7 +53,8 @@ def test_the_run_folder_holds_what_the_design_promises(run_train: RunTrain, tmp_
         checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
         assert any(key.startswith("model.network.encoder") for key in checkpoint["state_dict"])
     (picture,) = (folder / "predictions").glob("*.png")
-    assert Image.open(picture).width > 4 * 64
+    with Image.open(picture) as opened:
+        assert opened.width > 4 * 64
     log = (folder / "log.txt").read_text()
     assert "class weights (median_frequency)" in log
     assert "epoch   2/2" in log

@@ -18,7 +18,7 @@ class _OnePair(Source):
         return [self.pair]
 
 
-def _pair(folder: Path, mask: np.ndarray, image_mode: str = "RGB") -> Pair:  # type: ignore[type-arg]
+def _pair(folder: Path, mask: np.ndarray, image_mode: str = "RGB") -> Pair:
     Image.fromarray(mask.astype(np.uint8)).save(folder / "mask.png")
     Image.new(image_mode, mask.shape[::-1], color=100).save(folder / "image.png")
     return Pair("one", folder / "image.png", (folder / "mask.png",))

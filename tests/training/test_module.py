@@ -92,9 +92,9 @@ class TestFit:
     def test_an_auxiliary_output_reaches_the_loss_in_training_only(self, tmp_path: Any) -> None:
         module = _module(auxiliary=True)
         network = module.model.network
-        before = network.auxiliary.weight.clone()  # type: ignore[union-attr]
+        before = network.auxiliary.weight.clone()
         values = _fit(module, tmp_path).callback_metrics
-        assert not torch.equal(network.auxiliary.weight, before)  # type: ignore[union-attr]
+        assert not torch.equal(network.auxiliary.weight, before)
         assert "train/loss/auxiliary" in values
         assert "val/loss/auxiliary" not in values
 

@@ -159,12 +159,20 @@ def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
         raise UserError(
             "no training step was made; check trainer.max_epochs, trainer.max_steps and limit_train_batches"
         )
-    best = parts.checkpoint.best_model_path or parts.checkpoint.last_model_path
+    best = parts.checkpoint.best_model_path or _save_only_checkpoint(parts)
     metrics = {"val": dict(trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)[0])}
     if "test" in data.scans:
         metrics["test"] = dict(trainer.test(module, datamodule=data, ckpt_path=best, verbose=False)[0])
     return {split: {key.removeprefix(f"{split}/"): value for key, value in values.items()}
             for split, values in metrics.items()}  # fmt: skip
+
+
+def _save_only_checkpoint(parts: "Parts") -> str:
+    """A training that ended before its first validation (by max_steps) has no best but its last weights."""
+    paths = [Path(str(parts.checkpoint.dirpath)) / f"{name}.ckpt" for name in ("last", "best")]
+    for path in paths:
+        parts.trainer.save_checkpoint(path)
+    return str(paths[-1])
 
 
 def _log_config(parts: "Parts", cfg: DictConfig) -> None:
