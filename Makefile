@@ -46,7 +46,7 @@ types: $(READY) ## mypy, strict
 	$(BIN)/mypy
 
 notebooks: $(READY) ## execute every notebook from top to bottom
-	$(BIN)/python -m pytest -q notebooks $(ARGS)
+	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py $(ARGS)
 
 benchmarks: $(READY) ## measure the training throughput against a bare PyTorch loop
 	$(BIN)/python -m tests.benchmarks.throughput $(ARGS)

@@ -30,9 +30,8 @@ DEFAULT_CAMVID = CONF.parents[1] / "shared" / "data" / "camvid"
 def bare_loop() -> float:
     """Images per second of the shortest loop that trains."""
     torch.manual_seed(0)
-    network = create_network("unet", "resnet18", None, in_channels=3, classes=CLASSES).to(
-        memory_format=torch.channels_last
-    )
+    network = create_network("unet", "resnet18", None, in_channels=3, classes=CLASSES)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     images = torch.randn(BATCH, 3, SIZE, SIZE).to(memory_format=torch.channels_last)
     target = torch.randint(0, CLASSES, (BATCH, SIZE, SIZE))
@@ -68,17 +67,17 @@ def main() -> None:
     if not camvid.is_dir():
         sys.exit(f"no CamVid at {camvid}: give its folder, python -m tests.benchmarks.throughput /path/to/camvid")
     pairs = [(bare_loop(), litseg_loop(camvid)) for _ in range(TURNS)]
-    bare, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(second / first for first, second in pairs)
+    columns = dict(zip(("bare, in memory", "litseg, from disk"), zip(*pairs, strict=True), strict=True))
     table = Table(title=f"training, U-Net/ResNet-18, {BATCH} x {SIZE} x {SIZE}, {TURNS} turns of {STEPS} steps")
     for heading in ("loop", "images/s (median)", "min to max"):
         table.add_column(heading)
-    for name, median, column in zip(("bare, in memory", "litseg, from disk"), (bare, ours), zip(*pairs, strict=True), strict=True):
-        table.add_row(name, f"{median:.2f}", f"{min(column):.2f} to {max(column):.2f}")
+    for name, speeds in columns.items():
+        table.add_row(name, f"{statistics.median(speeds):.2f}", f"{min(speeds):.2f} to {max(speeds):.2f}")
     console = Console(width=100)
     console.print(table)
-    console.print(f"ratio litseg / bare, median of the turns: {ratio:.3f}")
-    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}")
+    console.print(f"ratio litseg / bare, median of the turns: {statistics.median(b / a for a, b in pairs):.3f}")
+    capability = torch.backends.cpu.get_cpu_capability()
+    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {capability}")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_the_epoch_line_reads_the_values_on_every_rank_and_speaks_on_one(caplog:
     read: list[bool] = []
 
     class _Trainer:
-        current_epoch, max_epochs = 1, 5
+        current_epoch, max_epochs = 2, 5
         optimizers = (SimpleNamespace(param_groups=[{"lr": 0.001}]),)
 
         def __init__(self, zero: bool) -> None:
@@ -64,6 +64,6 @@ def test_the_epoch_line_reads_the_values_on_every_rank_and_speaks_on_one(caplog:
 
     with caplog.at_level(logging.INFO):
         for zero in (True, False):
-            EpochLine().on_train_epoch_end(_Trainer(zero), SimpleNamespace())  # type: ignore[arg-type]
+            EpochLine().on_train_epoch_start(_Trainer(zero), None)  # type: ignore[arg-type]
     assert read == [True, False]
     assert [record.message for record in caplog.records] == ["epoch   2/5  loss 0.5000  val mIoU 0.2500  lr 1.00e-03"]

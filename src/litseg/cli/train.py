@@ -75,9 +75,9 @@ def _job(cfg: DictConfig) -> tuple[float | None, int]:
         _report(error)
     except KeyboardInterrupt:
         state, code = "interrupted", 130
-    except SystemExit as error:  # Lightning's way of ending after an interrupt
-        state, code = "interrupted", 130 if error.code in (None, 0, 1) else int(error.code)
-        raise
+    except SystemExit as error:  # Lightning's way of ending after a signal: with 1 after Ctrl-C, with 0 after SIGTERM
+        state, code = "interrupted", 143 if type(error).__name__ == "SIGTERMException" else 130
+        raise SystemExit(code) from error
     except Exception as error:
         _report(error)
     finally:

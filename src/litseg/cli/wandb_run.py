@@ -34,7 +34,8 @@ def wandb_logger(folder: str, project: str, name: str | None = None, **settings:
     mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
     arguments = {"project": project, "name": name or Path(folder).name, "dir": folder, **settings}
     run = _start(wandb, mode, arguments)
-    log.info("W&B run %s (%s)", run.id, run.url or f"offline; upload later by: wandb sync {Path(run.dir).parent}")
+    offline = f"offline; upload it later by: wandb sync {Path(run.dir).parent}"
+    log.info("W&B run %s (%s)", run.id, offline if run.offline else run.url)
     return WandbLogger(experiment=run, save_dir=folder)
 
 

@@ -49,14 +49,26 @@ class Throughput(Callback):
 
 
 class EpochLine(Callback):
-    """Writes one line to the log after each epoch: losses, validation mIoU, learning rate, speed."""
+    """Writes one line to the log after each epoch: losses, validation mIoU, learning rate, speed.
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Runs after validation, whose values are then in `callback_metrics`."""
-        values = trainer.callback_metrics  # on every rank: reading it reduces the losses over the ranks
+    Lightning calls `on_train_epoch_end` of callbacks before that of the module, which logs the training loss; so the
+    line is written when the next epoch starts and when training ends.
+    """
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The line of the epoch before."""
+        if trainer.current_epoch > 0:
+            self._write(trainer, trainer.current_epoch)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The line of the last epoch."""
+        self._write(trainer, trainer.current_epoch)
+
+    def _write(self, trainer: Trainer, epoch: int) -> None:
+        values = trainer.callback_metrics  # on every rank: reading it may reduce over the ranks
         if not trainer.is_global_zero:
             return
-        words = [f"epoch {trainer.current_epoch + 1:>3}/{trainer.max_epochs or '?'}"]
+        words = [f"epoch {epoch:>3}/{trainer.max_epochs or '?'}"]
         for name, key in (("loss", "train/loss"), ("val loss", "val/loss"), ("val mIoU", "val/miou")):
             if key in values:
                 words.append(f"{name} {float(values[key]):.4f}")

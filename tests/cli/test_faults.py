@@ -1,0 +1,65 @@
+"""Real signals and processes; run by make test-faults."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from litseg.cli.errors import CONF
+from tests.cli.conftest import TINY, TINY_SHAPES, only_run
+
+pytestmark = pytest.mark.faults
+TRAIN = [sys.executable, str(CONF.parent / "train.py")]
+
+
+def _wait_for(path: Path, words: str, process: "subprocess.Popen[str]") -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            pytest.fail(f"ended with {process.returncode} before {words!r}")
+        if any(words in found.read_text() for found in path.glob("outputs/*/*/log.txt")):
+            return
+        time.sleep(0.2)
+    pytest.fail(f"no {words!r} in 120 s")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_ends_a_run_with_its_code_and_the_status_says_so(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    command = [*TRAIN, "experiment=unet_ce", *TINY, *TINY_SHAPES, "trainer.max_epochs=100000"]
+    process = subprocess.Popen(command, cwd=tmp_path, text=True)
+    _wait_for(tmp_path, "epoch   2/", process)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == code
+    status = json.loads((only_run(tmp_path) / "status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("interrupted", code)
+
+
+def test_eight_runs_started_at_once_have_eight_folders(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from litseg.results import create_run_folder as create\n"
+    code += "print(create(Path(sys.argv[1]), 'e', 'n'))"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    folders = {process.communicate(timeout=60)[0] for process in processes}
+    assert len(folders) == 8
+
+
+def test_wandb_without_key_neither_asks_nor_waits(tmp_path: Path) -> None:
+    """With the default logger, no WANDB_MODE and no netrc; stdin is closed, so a question would fail."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
+    words = [word for word in TINY if not word.startswith("logger")]
+    command = [*TRAIN, "experiment=unet_ce", *words, *TINY_SHAPES]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=kept | {"HOME": str(tmp_path)}, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = only_run(tmp_path)
+    assert json.loads((folder / "result.json").read_text())["wandb_run_id"]
+    assert list((folder / "wandb").glob("offline-run-*"))
+    assert "offline" in (folder / "log.txt").read_text()
