@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+torch.set_num_threads(1)  # the tensors of tests are tiny: a second thread costs more than it computes
 
 
 @pytest.fixture(autouse=True, scope="session")

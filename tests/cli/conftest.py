@@ -18,7 +18,8 @@ RunTrain = Callable[..., int]
 @pytest.fixture
 def run_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunTrain:
     """`run_train("experiment=unet_ce", ...)` in an empty folder; returns the exit code."""
-    from litseg.cli.train import RUN_FOLDER, main
+    from litseg.cli.run import RUN_FOLDER
+    from litseg.cli.train import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")

@@ -33,7 +33,7 @@ class Shapes(Folder):
         *,
         task: Task = "multiclass",
         size: int = 128,
-        train: int = 320,
+        train: int = 360,
         val: int = 64,
         test: int = 64,
         drawing_seed: int = 0,
