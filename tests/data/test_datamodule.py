@@ -54,6 +54,8 @@ def test_fewer_samples_than_a_batch_are_refused(write_folder: WriteTree) -> None
     data = DataModule(Folder(str(write_folder(count=10)), class_names=NAMES), [], batch_size=16)
     with pytest.raises(ValueError, match=r"6 training samples do not fill one batch .*batch_size=16"):
         data.check()
+    with pytest.raises(ValueError, match=r"1 val sample\(s\) for 2 devices"):
+        DataModule(Shapes(size=32, train=4, val=1, test=2), [], batch_size=2).check(devices=2)
     with pytest.raises(ValueError, match=r"on 4 device"):
         DataModule(data.source, [], batch_size=4).check(devices=4)
 

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -26,14 +26,21 @@ RUN_FOLDER = "LITSEG_RUN_FOLDER"
 log = logging.getLogger(__name__)
 
 
-def run_job(cfg: DictConfig) -> tuple[float | None, int]:
-    """One run: its monitored validation metric, which sweepers optimise, and its exit code.
+class Job(NamedTuple):
+    """How a run ended. `value`: the monitored validation metric, which sweepers optimise."""
 
-    A run that fails says so in its folder and does not end the sweep it belongs to.
-    """
+    overrides: tuple[str, ...]
+    code: int
+    value: float | None = None
+    folder: Path | None = None
+
+
+def run_job(cfg: DictConfig) -> Job:
+    """One run. One that fails says so in its folder and does not end the sweep it belongs to; a signal does."""
+    overrides = tuple(HydraConfig.get().overrides.task)
     if problem := _incomplete(cfg):
         print(f"error: {problem}", file=sys.stderr)
-        return None, 2
+        return Job(overrides, 2)
     rank = _rank()
     folder = _run_folder(cfg, rank)
     cfg = _with_run_folder(cfg, str(folder))
@@ -45,16 +52,14 @@ def run_job(cfg: DictConfig) -> tuple[float | None, int]:
     except UserError as error:
         code = 2
         _report(error)
-    except KeyboardInterrupt:
-        state, code = "interrupted", 130
-    except SystemExit as error:  # Lightning's way of ending after a signal: with 1 after Ctrl-C, with 0 after SIGTERM
+    except (KeyboardInterrupt, SystemExit) as error:  # Lightning leaves with 1 after Ctrl-C and with 0 after SIGTERM
         state, code = "interrupted", 143 if type(error).__name__ == "SIGTERMException" else 130
         raise SystemExit(code) from error
     except Exception as error:
         _report(error)
     finally:
         _close(folder, state, code, digest, rank)
-    return value, code
+    return Job(overrides, code, value, folder)
 
 
 def _incomplete(cfg: DictConfig) -> str | None:
@@ -105,13 +110,13 @@ def _run(cfg: DictConfig, folder: Path, rank: int) -> float | None:
     if rank == 0:
         log.info("run folder %s", folder)
     with user_mistakes():
-        _refuse_distributed_sweep(cfg)
         import lightning
 
         from litseg.cli.build import build
 
         lightning.seed_everything(cfg.seed, workers=True, verbose=False)
         parts = build(cfg, folder)
+        _refuse_distributed_sweep(parts.trainer.world_size)
     _log_config(parts, cfg)
     metrics = _fit_and_evaluate(parts)
     if not parts.trainer.is_global_zero:
@@ -125,8 +130,6 @@ def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
     """Trains, then evaluates the best checkpoint on val and, where there is one, on test."""
     trainer, module, data = parts.trainer, parts.module, parts.data
     trainer.fit(module, datamodule=data)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     if trainer.global_step == 0:
         raise UserError(
             "no training step was made; check trainer.max_epochs, trainer.max_steps and limit_train_batches"
@@ -155,14 +158,10 @@ def _log_config(parts: "Parts", cfg: DictConfig) -> None:
             logger.log_hyperparams(_resolved(cfg))
 
 
-def _refuse_distributed_sweep(cfg: DictConfig) -> None:
+def _refuse_distributed_sweep(devices: int) -> None:
     """Each rank would run the sweep again on its own, with other hyper-parameters."""
-    devices = cfg.trainer.devices
-    many = (isinstance(devices, int) and devices > 1) or cfg.trainer.get("num_nodes", 1) > 1
-    if many and HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise ValueError(
-            "-m runs its jobs in one process and cannot train on several devices; start one train.py a job"
-        )
+    if devices > 1 and HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise ValueError("-m runs jobs in one process and cannot train on several devices; start one train.py a job")
 
 
 def _rank() -> int:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from litseg.cli.errors import CONF, explain_composition
-from litseg.cli.run import run_job
+from litseg.cli.run import Job, run_job
 
 
 def main() -> int:
@@ -19,13 +19,12 @@ def main() -> int:
         The exit code: 0, or of the jobs that failed the largest: 2 a user's mistake, 1 our own, 130 interrupted.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises to us instead of printing and leaving with 1
-    codes: list[int] = []
+    jobs: list[Job] = []
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
     def app(cfg: DictConfig) -> float | None:
-        value, code = run_job(cfg)
-        codes.append(code)
-        return value
+        jobs.append(run_job(cfg))
+        return jobs[-1].value
 
     try:
         app()
@@ -35,4 +34,20 @@ def main() -> int:
         overrides = [word for word in sys.argv[1:] if not word.startswith("-")]
         print(f"error: {explain_composition(error, overrides)}", file=sys.stderr)
         return 2
-    return max(codes, default=0)
+    if len(jobs) > 1:
+        _show(jobs)
+    return max((job.code for job in jobs), default=0)
+
+
+def _show(jobs: list[Job]) -> None:
+    """A row for each run of a sweep: what differs, how it ended, where it lies."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shared = set.intersection(*(set(job.overrides) for job in jobs))
+    table = Table("run", "exit code", "monitored", "folder", title=f"{len(jobs)} runs", title_justify="left")
+    for job in jobs:
+        own = " ".join(word for word in job.overrides if word not in shared)
+        value = "-" if job.value is None else f"{job.value:.4f}"
+        table.add_row(own, str(job.code), value, "-" if job.folder is None else os.path.relpath(job.folder))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)

@@ -60,6 +60,9 @@ class DataModule(lightning.LightningDataModule):
                 f"data: {count} training samples do not fill one batch of loader.batch_size={self.batch_size} on "
                 f"{devices} device(s); lower loader.batch_size"
             )
+        for split, found in self.scans.items():
+            if len(found.sizes) < devices:
+                raise ValueError(f"data: {len(found.sizes)} {split} sample(s) for {devices} devices; use fewer devices")
         self._refuse_ragged_batches()
 
     @property

@@ -1,0 +1,85 @@
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from litseg.cli.build import _device_count, build_data, build_loss, build_model, resolve_class_weights
+from litseg.cli.errors import CONF
+from litseg.data.frequencies import class_weights
+from litseg.data.shapes import Shapes
+from litseg.losses import CompoundLoss
+
+SMALL = ["data.size=32", "data.train=4", "data.val=2", "data.test=2", "loader.batch_size=2"]
+
+
+@pytest.fixture
+def _conf() -> Iterator[None]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def _weights_of(loss: Any) -> list[float]:
+    return [round(value, 4) for value in loss.class_weights.tolist()]
+
+
+@pytest.mark.usefixtures("_conf")
+class TestClassWeights:
+    def _resolved(self, *overrides: str) -> tuple[DictConfig, dict[str, Any], list[float]]:
+        cfg = compose("train", overrides=[*SMALL, *overrides])
+        data = build_data(cfg)
+        expected = class_weights("median_frequency", data.scans["train"])
+        return cfg, resolve_class_weights(cfg.loss, data), [round(value, 4) for value in expected]
+
+    def test_one_method_reaches_every_term_of_a_compound(self) -> None:
+        cfg, found, expected = self._resolved("loss=ce_dice", "loss.class_weights=median_frequency")
+        loss = build_loss(cfg.loss)
+        assert isinstance(loss, CompoundLoss)
+        assert [_weights_of(term) for term in loss.losses.values()] == [expected, expected]
+        assert list(found) == ["loss.class_weights"]
+
+    def test_a_term_keeps_its_own(self) -> None:
+        own = "loss.terms.ce.1.class_weights=median_frequency"
+        cfg, found, expected = self._resolved("loss=ce_dice", own, "loss.class_weights=[1,1,1,1,1,2]")
+        loss = build_loss(cfg.loss)
+        assert isinstance(loss, CompoundLoss)
+        assert _weights_of(loss.losses["ce"]) == expected
+        assert _weights_of(loss.losses["dice"]) == [1, 1, 1, 1, 1, 2]
+        assert list(found) == ["loss.terms.ce.1.class_weights"]
+
+    def test_a_list_is_taken_as_it_is(self) -> None:
+        cfg, found, _ = self._resolved("loss=ce", "loss.class_weights=[1,2,3,4,5,6]")
+        assert _weights_of(build_loss(cfg.loss)) == [1, 2, 3, 4, 5, 6]
+        assert found == {}
+
+
+@pytest.mark.usefixtures("_conf")
+def test_the_network_is_sized_by_the_data() -> None:
+    for task, channels in (("multiclass", 6), ("binary", 1), ("multilabel", 5)):
+        source = Shapes(task=task, size=32, train=1, val=1, test=1)  # type: ignore[arg-type]
+        model = build_model(compose("train").model, source)
+        assert model.network.segmentation_head[0].out_channels == channels  # type: ignore[union-attr, index]
+        assert model.mean.flatten().tolist() == pytest.approx(source.mean)
+
+
+@pytest.mark.usefixtures("_conf")
+def test_data_that_are_no_source_are_refused() -> None:
+    cfg = compose("train", overrides=["data._target_=types.SimpleNamespace"])
+    with pytest.raises(ValueError, match=r"expected a litseg\.data\.Source, got SimpleNamespace"):
+        build_data(cfg)
+
+
+def test_devices_are_counted() -> None:
+    assert _device_count(3, "cpu") == 3
+    assert _device_count("auto", "cpu") == 1
+    for wrong in (0, "none", [0, 1]):
+        with pytest.raises(ValueError, match=r"trainer\.devices"):
+            _device_count(wrong, "cpu")
+
+
+def test_class_weights_need_no_other_key() -> None:
+    """A loss of another library has no such key."""
+    data: Any = SimpleNamespace(scans={})
+    assert resolve_class_weights(DictConfig({"_target_": "torch.nn.CrossEntropyLoss"}), data) == {}

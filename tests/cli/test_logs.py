@@ -1,0 +1,44 @@
+import logging
+import warnings
+from pathlib import Path
+
+import pytest
+
+from litseg.cli.logs import start_logging, stop_logging
+
+
+def test_words_go_to_terminal_and_file_and_errors_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging(tmp_path)
+    try:
+        logging.getLogger("litseg.test").info("hello")
+        logging.getLogger("litseg.test").error("oh no")
+    finally:
+        stop_logging()
+    logging.getLogger("litseg.test").error("afterwards")
+    written = (tmp_path / "log.txt").read_text()
+    assert "INFO hello" in written
+    assert "ERROR oh no" in written
+    assert "afterwards" not in written
+    captured = capsys.readouterr()
+    assert captured.out == "hello\n"
+    assert captured.err.startswith("oh no\n")
+
+
+def test_a_warning_is_kept_in_the_file(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        start_logging(tmp_path)
+        try:
+            warnings.warn("careful", UserWarning, stacklevel=1)
+        finally:
+            stop_logging()
+    assert "careful" in (tmp_path / "log.txt").read_text()
+
+
+def test_other_ranks_say_nothing_but_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging(None)
+    try:
+        logging.getLogger("litseg.test").info("hello")
+    finally:
+        stop_logging()
+    assert capsys.readouterr().out == ""
