@@ -49,9 +49,14 @@ def test_eight_runs_started_at_once_have_eight_folders(tmp_path: Path) -> None:
     assert len(folders) == 8
 
 
-def test_wandb_without_key_neither_asks_nor_waits(tmp_path: Path) -> None:
-    """With the default logger, no WANDB_MODE and no netrc; stdin is closed, so a question would fail."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}],
+    ids=["no key", "a key and a server that does not answer"],
+)
+def test_wandb_neither_asks_nor_fails_the_run(tmp_path: Path, environment: dict[str, str]) -> None:
+    """With the default logger and no netrc; standard input is closed, so a question would fail."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")} | environment
     words = [word for word in TINY if not word.startswith("logger")]
     command = [*TRAIN, "experiment=unet_ce", *words, *TINY_SHAPES]
     done = subprocess.run(
@@ -60,6 +65,7 @@ def test_wandb_without_key_neither_asks_nor_waits(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     folder = only_run(tmp_path)
-    assert json.loads((folder / "result.json").read_text())["wandb_run_id"]
+    result = json.loads((folder / "result.json").read_text())
+    assert result["wandb_run_id"]
     assert list((folder / "wandb").glob("offline-run-*"))
     assert "offline" in (folder / "log.txt").read_text()

@@ -12,7 +12,7 @@ def test_four_panels_show_image_truth_prediction_and_error() -> None:
     truth = np.array([[0, 1, 255], [1, 0, 0]], dtype=np.uint8)
     prediction = np.array([[0, 1, 1], [0, 0, 0]], dtype=np.uint8)
     picture = np.asarray(draw_panels(image, truth, prediction, NAMES, PALETTE, opacity=0.5))
-    scale = 224 // 3
+    scale = -(-224 // 3)
     width = 3 * scale + MARGIN
 
     def pixel(panel: int, row: int, column: int) -> tuple[int, ...]:

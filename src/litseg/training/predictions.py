@@ -119,7 +119,7 @@ def _blend(image: Array, colours: Array, opacity: float) -> Array:
 
 
 def _compose(panels: list[Any], class_names: tuple[str, ...], palette: Array) -> Image.Image:
-    scale = max(1, 224 // max(panels[0].shape[:2]))  # tiny images are enlarged, or nobody sees a thing
+    scale = -(-224 // max(panels[0].shape[:2]))  # tiny images are enlarged, or nobody sees a thing
     height, width = (side * scale for side in panels[0].shape[:2])
     total = (width + MARGIN) * len(panels) + MARGIN
     entries = [(name, tuple(map(int, colour))) for name, colour in zip(class_names, palette, strict=True)]
