@@ -21,4 +21,3 @@ def test_rows_are_classes_in_percent_and_absent_ones_show_a_dash() -> None:
     assert road == ["road", "50.00", "66.67", "100.00", "50.00"]
     assert sign == ["sign", "-", "-", "-", "-"]
     assert mean == ["mean", "50.00", "66.67", "100.00", "50.00"]
-    assert "pixel accuracy 50.00" in capture.get()

@@ -74,8 +74,10 @@ def _show(parts: Parts, folder: Path, metrics: dict[str, dict[str, float]]) -> N
     split = "test" if "test" in metrics else "val"
     console = Console(width=100) if not sys.stdout.isatty() else Console()
     with console.capture() as capture:
-        console.print(class_table(metrics[split], parts.data.source.class_names, f"{split}, best checkpoint"))
+        console.print(class_table(metrics[split], parts.data.source.class_names, f"{split}, best checkpoint, percent"))
     log.info("\n%s", capture.get().rstrip())
     speed = parts.throughput.images_per_second
-    log.info("%s mIoU %.4f%s", split, metrics[split]["miou"], f", {speed:.1f} images/s in training" if speed else "")
+    names = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy", "fwiou": "frequency-weighted IoU"}
+    scores = ", ".join(f"{shown} {metrics[split][name]:.4f}" for name, shown in names.items())
+    log.info("%s %s%s", split, scores, f"; {speed:.1f} images/s in training" if speed else "")
     log.info("run folder %s", folder)

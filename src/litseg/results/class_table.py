@@ -17,7 +17,7 @@ def class_table(metrics: Mapping[str, float], class_names: Sequence[str], title:
         class_names: the rows.
         title: above the table.
     """
-    table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(metrics))
+    table = Table(title=title, title_justify="left")
     table.add_column("class")
     for column in COLUMNS:
         table.add_column(column, justify="right")
@@ -26,11 +26,6 @@ def class_table(metrics: Mapping[str, float], class_names: Sequence[str], title:
     table.add_section()
     table.add_row("mean", *(_percent(metrics.get(MEANS[column])) for column in COLUMNS), style="bold")
     return table
-
-
-def _caption(metrics: Mapping[str, float]) -> str:
-    accuracy, weighted = _percent(metrics.get("pixel_accuracy")), _percent(metrics.get("fwiou"))
-    return f"percent; pixel accuracy {accuracy}, frequency-weighted IoU {weighted}"
 
 
 def _percent(value: float | None) -> str:
