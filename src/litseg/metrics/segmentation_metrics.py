@@ -74,7 +74,7 @@ class SegmentationMetrics(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """All scores of what was counted, see `scores`; NaN where nothing was."""
-        return scores(self.confusion, self.class_names)
+        return scores(self.confusion.cpu(), self.class_names)  # float64, which not every device has
 
     def set_dtype(self, dst_type: str | torch.dtype) -> "SegmentationMetrics":
         """Do nothing: torchmetrics would turn the counts into floats, which stop counting."""

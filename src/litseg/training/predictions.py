@@ -123,7 +123,7 @@ def _compose(panels: list[Any], class_names: tuple[str, ...], palette: Array) ->
     height, width = (side * scale for side in panels[0].shape[:2])
     total = (width + MARGIN) * len(panels) + MARGIN
     entries = [(name, tuple(map(int, colour))) for name, colour in zip(class_names, palette, strict=True)]
-    rows = _legend_rows([*entries, ("wrong", WRONG), ("right or void", RIGHT)], total)
+    rows = _legend_rows([*entries, ("wrong", WRONG), ("right", RIGHT)], total)
     canvas = Image.new("RGB", (total, HEADER + height + MARGIN + LEGEND * len(rows)), "white")
     pen = ImageDraw.Draw(canvas)
     for index, (title, panel) in enumerate(zip(PANELS, panels, strict=True)):
