@@ -37,7 +37,8 @@ class Job(NamedTuple):
 
 def run_job(cfg: DictConfig) -> Job:
     """One run. One that fails says so in its folder and does not end the sweep it belongs to; a signal does."""
-    overrides = tuple(HydraConfig.get().overrides.task)
+    words: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    overrides = tuple(words)
     if problem := _incomplete(cfg):
         print(f"error: {problem}", file=sys.stderr)
         return Job(overrides, 2)
