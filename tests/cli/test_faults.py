@@ -40,15 +40,6 @@ def test_a_signal_ends_a_run_with_its_code_and_the_status_says_so(
     assert (status["state"], status["exit_code"]) == ("interrupted", code)
 
 
-def test_eight_runs_started_at_once_have_eight_folders(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from litseg.results import create_run_folder as create\n"
-    code += "print(create(Path(sys.argv[1]), 'e', 'n'))"
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
-    folders = {process.communicate(timeout=60)[0] for process in processes}
-    assert len(folders) == 8
-
-
 @pytest.mark.parametrize(
     "environment",
     [{}, {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}],

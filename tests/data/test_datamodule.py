@@ -75,9 +75,15 @@ def _two_sizes(folder: Path) -> Folder:
 def test_training_images_of_two_sizes_need_a_crop(write_folder: WriteTree) -> None:
     source = _two_sizes(write_folder(count=10))
     assert "001" in [pair.id for pair in source.pairs("train")]
-    with pytest.raises(ValueError, match=r"different sizes.*RandomCrop"):
+    with pytest.raises(ValueError, match=r"different sizes.*augmentation=crop"):
         DataModule(source, [], batch_size=2).check()
     DataModule(source, [albumentations.RandomCrop(16, 16)], batch_size=2).check()
+
+
+def test_an_augmentation_that_makes_several_sizes_is_refused(write_folder: WriteTree) -> None:
+    source = Folder(str(write_folder(count=10)), class_names=NAMES)
+    with pytest.raises(ValueError, match=r"\(32, 40\), \(40, 32\) after augmentation"):
+        DataModule(source, [albumentations.RandomRotate90(p=0.5)], batch_size=2).check()
 
 
 def test_the_fingerprint_covers_all_splits() -> None:

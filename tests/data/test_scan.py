@@ -69,10 +69,11 @@ def test_a_broken_file_is_named(write_folder: WriteTree, kind: str) -> None:
         [scan(_source(root), split) for split in ("train", "val", "test")]
 
 
-def test_a_truncated_mask_is_named(write_folder: WriteTree) -> None:
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_a_truncated_file_is_named(write_folder: WriteTree, kind: str) -> None:
     root = write_folder()
-    path = root / "masks" / "004.png"
-    path.write_bytes(path.read_bytes()[:100])
+    path = root / kind / "004.png"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ValueError, match=r"cannot read .*004\.png"):
         [scan(_source(root), split) for split in ("train", "val", "test")]
 

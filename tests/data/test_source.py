@@ -87,6 +87,7 @@ def test_resize_scales_masks_by_nearest(tmp_path: Path) -> None:
         ({"class_names": ["a", "a"]}, "different names"),
         ({"label_map": {0: 0, 1: 9}}, r"label_map.*got 1 -> 9"),
         ({"palette": [[0, 0, 0]]}, "palette"),
+        ({"void": -1}, "data.void"),
     ],
 )
 def test_bad_descriptions_are_refused(options: dict[str, object], message: str) -> None:

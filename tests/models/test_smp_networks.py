@@ -192,7 +192,8 @@ def test_trying_sizes_leaves_no_warning_filter_and_no_random_number_behind() -> 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_builds_its_network(path: Path) -> None:
     config = yaml.safe_load(path.read_text())
-    assert config.pop("_target_") == "litseg.models.create_network"
+    if config.pop("_target_") != "litseg.models.create_network":
+        pytest.skip("a network of its own, not one of smp's")
     assert path.stem == config["architecture"].lower()
     assert config["encoder_weights"] is None
     with torch.no_grad(), torch.device("meta"):
@@ -200,4 +201,4 @@ def test_every_config_builds_its_network(path: Path) -> None:
 
 
 def test_every_architecture_has_a_config() -> None:
-    assert {path.stem for path in CONFIGS} == set(smp.MODEL_ARCHITECTURES_MAPPING)
+    assert {path.stem for path in CONFIGS} >= set(smp.MODEL_ARCHITECTURES_MAPPING)  # and a user's own beside them

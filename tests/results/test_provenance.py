@@ -17,6 +17,12 @@ def test_the_commit_and_whether_files_differ_from_it(tmp_path: Path) -> None:
     clean = code_state(tmp_path)
     assert clean["dirty"] is False
     assert len(clean["commit"]) == 40
+    (tmp_path / "notes.txt").write_text("not code")
+    assert code_state(tmp_path)["dirty"] is False
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "new.yaml").write_text("a: 1")
+    assert code_state(tmp_path)["dirty"] is True
+    (tmp_path / "conf" / "new.yaml").unlink()
     (tmp_path / "a.txt").write_text("two")
     assert code_state(tmp_path) == {"commit": clean["commit"], "dirty": True}
 

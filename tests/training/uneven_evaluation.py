@@ -16,7 +16,7 @@ from litseg.data.shapes import Shapes
 from litseg.losses import CrossEntropyLoss
 from litseg.metrics import SegmentationMetrics
 from litseg.models import SegmentationModel, create_network
-from litseg.training import SegmentationModule, UnevenEvaluationDDP, schedule
+from litseg.training import SegmentationModule, schedule
 
 
 def build_module(samples: int) -> tuple[SegmentationModule, DataModule]:
@@ -54,7 +54,7 @@ def evaluate(samples: int, devices: int) -> list[list[int]]:
     module, data = build_module(samples)
     keep = _Keep()
     trainer = lightning.Trainer(
-        accelerator="cpu", devices=devices, strategy=UnevenEvaluationDDP() if devices > 1 else "auto", logger=False,
+        accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto", logger=False,
         precision="32-true", enable_progress_bar=False, callbacks=[keep], use_distributed_sampler=False,
     )  # fmt: skip
     trainer.test(module, datamodule=data, verbose=False)

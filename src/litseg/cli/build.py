@@ -1,8 +1,10 @@
 """Wires the leaves that Hydra builds into data, module and trainer, in plain sight."""
 
 import logging
+import math
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ from hydra.utils import instantiate
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from torch import nn
+from torch import Tensor, nn
 
 from litseg.data import DataModule, Source
 from litseg.data.frequencies import class_weights
+from litseg.labels import IGNORE_INDEX
 from litseg.metrics import SegmentationMetrics
 from litseg.models import SegmentationModel, encoder_normalisation
 from litseg.training import (
@@ -24,10 +27,9 @@ from litseg.training import (
     PredictionPictures,
     SegmentationModule,
     Throughput,
-    UnevenEvaluationDDP,
     choose_hardware,
 )
-from litseg.training.module import loss_target
+from litseg.training.module import loss_target, loss_terms
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +59,9 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
     devices = _device_count(cfg.trainer.devices, hardware.accelerator)
     data = build_data(cfg, devices * cfg.trainer.get("num_nodes", 1))
     weights = resolve_class_weights(cfg.loss, data)
-    loss = build_loss(cfg.loss)
-    _check_loss(loss, data.source)
     module = SegmentationModule(
         model=build_model(cfg.model, data.source),
-        loss=loss,
+        loss=build_loss(cfg.loss),
         metrics=SegmentationMetrics(data.source.class_names, data.source.task),
         task=data.source.task,
         optimizer=instantiate(cfg.optimizer, _partial_=True),
@@ -69,13 +69,19 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
         auxiliary_weight=cfg.auxiliary_weight,
         channels_last=hardware.channels_last,
     )
-    _check_optimizer(module)
+    check_step(module, data)
+    _check_optimizer(module, cfg)
     throughput = Throughput()
     callbacks = [callback for callback in instantiate(cfg.callbacks).values() if callback is not None]
     pictures = PredictionPictures(
-        folder / "predictions", data.source.class_names, data.source.palette, data.source.task, cfg.pictures
+        folder / "predictions",
+        data.source.class_names,
+        data.source.palette,
+        data.source.task,
+        cfg.pictures,
+        split="test" if "test" in data.scans else "val",
     )
-    checkpoint = _checkpoint(callbacks)
+    checkpoint = _checkpoint(callbacks, module)
     callbacks += [throughput, EpochLine(), pictures]
     trainer = build_trainer(cfg, hardware, devices, callbacks)
     return Parts(data, module, trainer, checkpoint, throughput, hardware, weights)
@@ -101,7 +107,7 @@ def build_model(cfg: DictConfig, source: Source) -> SegmentationModel:
     if cfg.get("encoder_weights"):
         mean, std = map(list, encoder_normalisation(cfg.encoder_name, cfg.encoder_weights, source.in_channels))
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    log.info("model %s: %.1f million parameters", cfg.get("architecture", type(network).__name__), parameters / 1e6)
+    log.info("model %s: %s parameters", cfg.get("architecture", type(network).__name__), f"{parameters:,}")
     return SegmentationModel(network, mean, std)
 
 
@@ -136,17 +142,53 @@ def resolve_class_weights(node: DictConfig | ListConfig, data: DataModule, key: 
     return found
 
 
-def _check_loss(loss: nn.Module, source: Source) -> None:
-    """One call on a tiny batch: a loss that does not fit the task or the number of classes says so here."""
-    shape = (len(source.class_names), 8, 8) if source.task == "multilabel" else (8, 8)
-    target, pixel_weights = loss_target(torch.zeros(2, *shape, dtype=torch.uint8), source.task)
-    logits = torch.zeros(2, source.output_channels, 8, 8)
-    loss(logits, target) if pixel_weights is None else loss(logits, target, pixel_weights)
+def check_step(module: SegmentationModule, data: DataModule) -> None:
+    """One image through network and loss: what does not fit the task or the number of classes says so here.
+
+    Raises:
+        ValueError: the network or the loss fails, or they do not fit; the message names shapes and dtypes.
+    """
+    images = data.sample_image()[None]
+    module.eval()
+    try:
+        with torch.no_grad():
+            logits = module(images)
+    except Exception as error:  # a user's network may raise anything
+        raise ValueError(f"the network fails on images {tuple(images.shape)}: {error}") from error
+    expected = (1, data.source.output_channels, *images.shape[-2:])
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != expected:
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(f"the network gives {got}, expected logits {expected}; its constructor is given classes")
+    target, pixel_weights = loss_target(_labels_of_all_classes(data.source, images), data.source.task)
+    try:
+        loss_terms(module.loss, logits, target, pixel_weights)
+    except Exception as error:  # and so may a user's loss
+        given = f"logits {tuple(logits.shape)} and target {tuple(target.shape)} {target.dtype}, void {IGNORE_INDEX}"
+        raise ValueError(
+            f"the loss {type(module.loss).__name__} fails on {given}, of the task {data.source.task}: {error}"
+        ) from error
+    module.train()
 
 
-def _check_optimizer(module: SegmentationModule) -> None:
+def _labels_of_all_classes(source: Source, images: Tensor) -> Tensor:
+    """A mask that holds every label and a void pixel."""
+    multilabel = source.task == "multilabel"
+    shape = (1, len(source.class_names), *images.shape[-2:]) if multilabel else (1, *images.shape[-2:])
+    labels = torch.arange(math.prod(shape)).view(shape) % (2 if multilabel else len(source.class_names))
+    labels[..., 0, 0] = IGNORE_INDEX
+    return labels.to(torch.uint8)
+
+
+def _check_optimizer(module: SegmentationModule, cfg: DictConfig) -> None:
     """Makes an optimizer and a schedule once: Lightning would do it later, after what a user may have got wrong."""
-    module.make_scheduler(module.make_optimizer(module.parameters()), total_steps=1)
+    if cfg.trainer.max_epochs in (-1, None) and cfg.trainer.max_steps == -1:
+        raise ValueError(
+            "trainer.max_epochs: expected a number, or trainer.max_steps: schedules need to know their end"
+        )
+    try:
+        module.make_scheduler(module.make_optimizer(module.parameters()), total_steps=1)
+    except TypeError as error:
+        raise ValueError(f"optimizer or scheduler: {error}") from error
 
 
 def build_trainer(cfg: DictConfig, hardware: Hardware, devices: int, callbacks: list[Callback]) -> lightning.Trainer:
@@ -155,10 +197,8 @@ def build_trainer(cfg: DictConfig, hardware: Hardware, devices: int, callbacks: 
     settings.pop("channels_last")
     settings["enable_progress_bar"] &= sys.stderr.isatty()  # a log file wants one line an epoch, which it gets anyway
     settings |= {"accelerator": hardware.accelerator, "precision": hardware.precision, "devices": devices}
-    if devices * settings.get("num_nodes", 1) > 1 and settings["strategy"] in ("auto", "ddp", "ddp_spawn"):
-        settings["strategy"] = UnevenEvaluationDDP(
-            start_method="spawn" if settings["strategy"] == "ddp_spawn" else "popen",
-        )
+    if str(settings["strategy"]).startswith(("ddp_spawn", "ddp_fork")):
+        raise ValueError("trainer.strategy: spawned processes keep what they trained to themselves; expected ddp")
     loggers = [logger for logger in instantiate(cfg.logger).values() if logger is not None]
     return lightning.Trainer(
         **settings,
@@ -176,8 +216,15 @@ def _device_count(devices: Any, accelerator: str) -> int:
     return devices
 
 
-def _checkpoint(callbacks: list[Any]) -> ModelCheckpoint:
+def _checkpoint(callbacks: list[Any], module: SegmentationModule) -> ModelCheckpoint:
+    """The ModelCheckpoint, whose monitored value must be one that validation gives."""
     found = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint)]
     if not found:
         raise ValueError("callbacks: expected a ModelCheckpoint, got none; litseg tests the best checkpoint")
+    monitor, names = found[0].monitor, [f"val/{name}" for name in module.value_names()]
+    if monitor not in names:
+        close = get_close_matches(str(monitor), names) or names[:8]
+        raise ValueError(f"callbacks.checkpoint.monitor: expected one of {', '.join(close)}, ..., got {monitor}")
+    if "loss" in monitor and found[0].mode == "max":
+        raise ValueError(f"callbacks.checkpoint: the best {monitor} is the smallest; set callbacks.checkpoint.mode=min")
     return found[0]

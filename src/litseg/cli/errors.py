@@ -1,5 +1,6 @@
 """A user's mistake ends in one short message and exit code 2; anything else is our bug and keeps its traceback."""
 
+import inspect
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from hydra.utils import get_object
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -20,7 +22,7 @@ class UserError(Exception):
 
 @contextmanager
 def user_mistakes() -> Iterator[None]:
-    """Around building and checking: what the rooms refuse there comes from the user's config or data.
+    """Around building and checking: what the rooms and Lightning refuse there comes from the user's config or data.
 
     Raises:
         UserError: with the message of the first cause.
@@ -29,7 +31,11 @@ def user_mistakes() -> Iterator[None]:
         yield
     except InstantiationException as error:
         raise UserError(_instantiation(error)) from error
-    except (ValueError, TypeError, OSError, ImportError, OmegaConfBaseException) as error:
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError, OmegaConfBaseException) as error:
+        raise UserError(str(error)) from error
+    except Exception as error:  # Lightning's own is a plain Exception; importing it here would load torch
+        if type(error).__name__ != "MisconfigurationException":
+            raise
         raise UserError(str(error)) from error
 
 
@@ -42,7 +48,19 @@ def _instantiation(error: InstantiationException) -> str:
         return f"{cause}{where}"
     first = next(line for line in str(error).splitlines() if line)
     detail = f": {cause}" if cause is not None and str(cause) not in first else ""
-    return f"{first.split(', see chained')[0].split(', set env')[0].rstrip(':')}{detail}{where}"
+    hint = _nearest_argument(first, str(cause))
+    return f"{first.split(', see chained')[0].split(', set env')[0].rstrip(':')}{detail}{where}{hint}"
+
+
+def _nearest_argument(first: str, cause: str) -> str:
+    """The arguments nearest to one that a constructor does not take, those of its base classes included."""
+    target, wrong = re.search(r"target '([^']+)'", first), re.search(r"unexpected keyword argument '(\w+)'", cause)
+    if target is None or wrong is None:
+        return ""
+    found = get_object(target.group(1))
+    makers = [vars(base).get("__init__") for base in found.__mro__] if isinstance(found, type) else [found]
+    known = {name for maker in makers if inspect.isfunction(maker) for name in inspect.signature(maker).parameters}
+    return f"; {_nearest(wrong.group(1), sorted(known - {'self', 'kwargs', 'args'}))}"
 
 
 def explain_composition(error: HydraException | OmegaConfBaseException, overrides: Sequence[str]) -> str:

@@ -10,14 +10,18 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from litseg.cli.build import Parts
-from litseg.cli.errors import CONF
-from litseg.results import class_table, code_state, versions, write_json
+from litseg.results import class_table, versions, write_json
 
 log = logging.getLogger(__name__)
 
 
 def record(
-    parts: Parts, cfg: DictConfig, folder: Path, metrics: dict[str, dict[str, float]], seconds: float
+    parts: Parts,
+    cfg: DictConfig,
+    folder: Path,
+    metrics: dict[str, dict[str, float]],
+    code: dict[str, Any],
+    seconds: float,
 ) -> float | None:
     """Writes the result of a finished run and prints its table.
 
@@ -30,7 +34,7 @@ def record(
         "metrics": metrics,
         "monitor": {"name": f"val/{monitor}", "value": objective},
         "seed": cfg.seed,
-        **code_state(CONF.parent),
+        **code,
         "versions": versions(),
         "data": _data(parts),
         "class_weights": parts.class_weights,
@@ -54,10 +58,10 @@ def _data(parts: Parts) -> dict[str, Any]:
 
 
 def _machine(parts: Parts) -> dict[str, Any]:
-    device = torch.cuda.get_device_name(0) if parts.hardware.accelerator in ("gpu", "cuda") else "cpu"
     trainer = parts.trainer
+    device = trainer.strategy.root_device
     return {
-        "device": device,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "world_size": trainer.world_size,
         "precision": trainer.precision,
         "channels_last": parts.hardware.channels_last,

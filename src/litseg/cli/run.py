@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from litseg.cli.errors import UserError, user_mistakes
+from litseg.cli.errors import CONF, UserError, user_mistakes
 
 if TYPE_CHECKING:
     from litseg.cli.build import Parts
@@ -43,9 +43,15 @@ def run_job(cfg: DictConfig) -> Job:
         print(f"error: {problem}", file=sys.stderr)
         return Job(overrides, 2)
     rank = _rank()
-    folder = _run_folder(cfg, rank)
-    cfg = _with_run_folder(cfg, str(folder))
-    digest = _open_record(cfg, folder) if rank == 0 else ""
+    try:
+        folder = _run_folder(cfg, rank)
+        cfg = _with_run_folder(cfg, str(folder))
+        digest = _open_record(cfg, folder) if rank == 0 else ""
+    except OSError as error:
+        print(
+            f"error: cannot write the run folder ({error}); set output to a folder that can be written", file=sys.stderr
+        )
+        return Job(overrides, 2)
     state, code, value = "failed", 1, None
     try:
         value = _run(cfg, folder, rank)
@@ -80,7 +86,7 @@ def _open_record(cfg: DictConfig, folder: Path) -> str:
 
     resolved = _resolved(cfg)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(resolved)))
-    digest = config_hash(resolved)
+    digest = config_hash(_resolved(_with_run_folder(cfg, "")))  # the same for every run of this config
     write_status(folder, "running", None, digest)
     return digest
 
@@ -99,17 +105,19 @@ def _close(folder: Path, state: str, code: int, digest: str, rank: int) -> None:
 
     if rank == 0:
         write_status(folder, state, code, digest)
-        finish_wandb()
+        finish_wandb(code)
     stop_logging()
 
 
 def _run(cfg: DictConfig, folder: Path, rank: int) -> float | None:
     from litseg.cli.logs import start_logging
+    from litseg.results import code_state
 
     started = time.perf_counter()
     start_logging(folder if rank == 0 else None)
     if rank == 0:
         log.info("run folder %s", folder)
+    code = code_state(CONF.parent)  # now: who edits while a long run trains must not change what it says it ran
     with user_mistakes():
         import lightning
 
@@ -124,7 +132,7 @@ def _run(cfg: DictConfig, folder: Path, rank: int) -> float | None:
         return None
     from litseg.cli.record import record
 
-    return record(parts, cfg, folder, metrics, time.perf_counter() - started)
+    return record(parts, cfg, folder, metrics, code, time.perf_counter() - started)
 
 
 def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
@@ -135,7 +143,7 @@ def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
         raise UserError(
             "no training step was made; check trainer.max_epochs, trainer.max_steps and limit_train_batches"
         )
-    best = parts.checkpoint.best_model_path or _save_only_checkpoint(parts)
+    best = _finish_checkpoints(parts)
     metrics = {"val": dict(trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)[0])}
     if "test" in data.scans:
         metrics["test"] = dict(trainer.test(module, datamodule=data, ckpt_path=best, verbose=False)[0])
@@ -143,12 +151,13 @@ def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
             for split, values in metrics.items()}  # fmt: skip
 
 
-def _save_only_checkpoint(parts: "Parts") -> str:
-    """A training that ended before its first validation (by max_steps) has no best but its last weights."""
-    paths = [Path(str(parts.checkpoint.dirpath)) / f"{name}.ckpt" for name in ("last", "best")]
-    for path in paths:
-        parts.trainer.save_checkpoint(path)
-    return str(paths[-1])
+def _finish_checkpoints(parts: "Parts") -> str:
+    """Makes last.ckpt hold the last weights, also those after the last validation. Returns the path of best.ckpt."""
+    folder = Path(str(parts.checkpoint.dirpath))
+    parts.trainer.save_checkpoint(folder / "last.ckpt")
+    if not parts.checkpoint.best_model_path:  # the training ended before its first validation
+        parts.trainer.save_checkpoint(folder / "best.ckpt")
+    return parts.checkpoint.best_model_path or str(folder / "best.ckpt")
 
 
 def _log_config(parts: "Parts", cfg: DictConfig) -> None:

@@ -62,9 +62,12 @@ def _has_key() -> bool:
     return any("wandb" in host for host in hosts)
 
 
-def finish_wandb() -> None:
+def finish_wandb(exit_code: int) -> None:
     """Ends the run of this job, if wandb is in use at all: importing it here would cost two seconds."""
     import sys
 
     if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
-        sys.modules["wandb"].run.finish()
+        try:
+            sys.modules["wandb"].run.finish(exit_code=exit_code)
+        except Exception as error:  # the results are written; W&B keeps its own copy on disk
+            log.warning("W&B could not end its run: %s", error)

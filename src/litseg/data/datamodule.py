@@ -65,6 +65,10 @@ class DataModule(lightning.LightningDataModule):
                 raise ValueError(f"data: {len(found.sizes)} {split} sample(s) for {devices} devices; use fewer devices")
         self._refuse_ragged_batches()
 
+    def sample_image(self) -> torch.Tensor:
+        """The first training image as training sees it, uint8 (3, H, W)."""
+        return self._samples("train", self.augmentation)[0, 0]["image"]
+
     @property
     def fingerprint(self) -> str:
         """sha256 over the contents of all splits."""
@@ -114,15 +118,18 @@ class DataModule(lightning.LightningDataModule):
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
 
     def _refuse_ragged_batches(self) -> None:
-        """Two samples of different sizes must have one size after augmentation, or no batch can hold both."""
-        sizes = self.scans["train"].sizes
-        other = int((sizes != sizes[0]).any(axis=1).argmax())
+        """A few samples, the smallest and the largest among them, must have one size after augmentation."""
+        if self.batch_size == 1:
+            return
+        areas = self.scans["train"].sizes.prod(axis=1)
         samples = self._samples("train", self.augmentation)
-        first, second = (tuple(samples[0, index]["mask"].shape[-2:]) for index in (0, other))
-        if first != second and self.batch_size > 1:
+        chosen = {int(areas.argmin()), int(areas.argmax()), *range(min(len(samples), 12))}
+        shapes = {tuple(samples[epoch, index]["mask"].shape[-2:]) for index in chosen for epoch in (0, 1)}
+        if len(shapes) > 1:
             raise ValueError(
-                f"data: training images of different sizes ({first} and {second} after augmentation) do not fit one "
-                "batch; set data.resize=[height,width], add a RandomCrop to the augmentation, or loader.batch_size=1"
+                f"data: training images of different sizes ({', '.join(map(str, sorted(shapes)[:3]))} after "
+                "augmentation) do not fit one batch; set data.resize=[height,width], choose augmentation=crop, or "
+                "loader.batch_size=1"
             )
 
 

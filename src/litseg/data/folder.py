@@ -50,9 +50,13 @@ class Folder(Source):
         given = [name for name in SPLITS if (images / name).is_dir()]
         if not given:
             return self._share(self._paired(""), split, SPLITS)
-        if not files_by_stem(images) and "train" in given:
-            return self._given_or_shared(split, given)
-        raise ValueError(f"{images}: expected either files or the folders train, val, test; got {given} beside files")
+        if files_by_stem(images):
+            raise ValueError(
+                f"{images}: expected either files or the folders train, val, test; got {given} beside files"
+            )
+        if "train" not in given:
+            raise ValueError(f"{images}: expected a folder train, got only {given}")
+        return self._given_or_shared(split, given)
 
     def _given_or_shared(self, split: str, given: list[str]) -> list[Pair]:
         if "val" not in given and split in ("train", "val"):

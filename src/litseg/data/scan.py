@@ -84,9 +84,10 @@ def _scan_pair(source: Source, pair: Pair) -> tuple[tuple[int, int], NDArray[np.
                 f"sizes differ: {pair.image} is {sizes[pair.image]} (height, width), its mask {path} is {sizes[path]}"
             )
     try:
+        source.read_image(pair)  # whole: a truncated file is better found now than in the middle of an epoch
         mask = source.read_mask(pair)
     except OSError as error:
-        raise ValueError(f"cannot read {pair.masks[0]}: {error}") from error
+        raise ValueError(f"cannot read {pair.image} or its mask: {error}") from error
     digest = hashlib.sha256(pair.id.encode())
     for path in files:
         digest.update(path.read_bytes())

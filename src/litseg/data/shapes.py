@@ -70,6 +70,7 @@ def _write_once(folder: Path, counts: dict[str, int], seed: int, size: int, laye
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".drawing-"))
     try:
         write_tree(temporary, counts, seed=seed, size=size, layers=layers)
+        temporary.chmod(0o755)  # mkdtemp's own is for its user alone, and a cache may be shared
         temporary.rename(folder)
     except OSError:
         if not folder.is_dir():  # anything but another process having been first

@@ -113,7 +113,7 @@ class Source(ABC):
         known = [int(value) for value in np.flatnonzero(self.labels != UNSEEN)]
         message = f"{path}: label {', '.join(map(str, raw))} has no class: expected one of {known}"
         if 255 in raw:
-            message += "; if 255 is void set data.void=255, if it is the foreground set data.label_map={0: 0, 255: 1}"
+            message += "; if 255 is void set data.void=255, if it is the foreground set 'data.label_map={0: 0, 255: 1}'"
         return message + ("" if 255 in raw else "; correct the mask, add a class name or map it by data.label_map")
 
 
@@ -154,6 +154,8 @@ def _lookup_table(classes: int, void: int | None, label_map: Mapping[int, int] |
             raise ValueError(f"data.label_map: expected 0..255 -> 0..{classes - 1} or 255 (void), got {raw} -> {label}")
         table[int(raw)] = label
     if void is not None:
+        if not 0 <= void <= 255:
+            raise ValueError(f"data.void: expected a label of 0 to 255 or null, got {void}")
         table[void] = IGNORE_INDEX
     return table
 

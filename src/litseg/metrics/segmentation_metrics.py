@@ -80,6 +80,10 @@ class SegmentationMetrics(Metric):
         """Do nothing: torchmetrics would turn the counts into floats, which stop counting."""
         return self
 
+    def names(self) -> list[str]:
+        """The names that `compute` gives, without computing."""
+        return list(scores(torch.zeros_like(self.confusion, device="cpu"), self.class_names))
+
     def _check_batch(self, logits: Tensor, target: Tensor) -> None:
         channels = 1 if self.task == "binary" else len(self.class_names)
         if not logits.is_floating_point() or logits.ndim < 3 or logits.shape[1] != channels:

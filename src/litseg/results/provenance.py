@@ -13,10 +13,11 @@ PACKAGES = (
 
 
 def code_state(repository: Path) -> dict[str, Any]:
-    """The commit and whether tracked files differ from it; both None outside a git checkout."""
+    """The commit, and whether tracked files differ from it or new ones lie in src/ or conf/; None without git."""
     commit = _git(repository, "rev-parse", "HEAD")
     changes = _git(repository, "status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+    new = _git(repository, "ls-files", "--others", "--exclude-standard", "--", "src", "conf")
+    return {"commit": commit, "dirty": None if changes is None else bool(changes or new)}
 
 
 def versions() -> dict[str, str | None]:

@@ -5,9 +5,8 @@ from litseg.training.hardware import Hardware, choose_hardware
 from litseg.training.module import SegmentationModule
 from litseg.training.predictions import PredictionPictures
 from litseg.training.schedules import schedule
-from litseg.training.strategy import UnevenEvaluationDDP
 
 __all__ = [
-    "EpochLine", "Hardware", "PredictionPictures", "SegmentationModule", "Throughput", "UnevenEvaluationDDP",
+    "EpochLine", "Hardware", "PredictionPictures", "SegmentationModule", "Throughput",
     "choose_hardware", "schedule",
 ]  # fmt: skip

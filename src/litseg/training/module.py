@@ -96,6 +96,8 @@ class SegmentationModule(lightning.LightningModule):
         metric, means = self._metric(stage), self._means(stage)
         values = {name: mean.compute() for name, mean in means.items() if mean.update_called or name != AUXILIARY}
         values |= metric.compute()
+        if stage == "train":
+            values["learning_rate"] = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
         for name, value in values.items():
             self.log(f"{stage}/{name}", value.float(), prog_bar=name == "miou")
         for each in (metric, *means.values()):
@@ -106,6 +108,11 @@ class SegmentationModule(lightning.LightningModule):
 
     def _means(self, stage: str) -> dict[str, SampleMean]:
         return cast(dict[str, SampleMean], self.losses[f"{stage}_losses"])
+
+    def value_names(self) -> list[str]:
+        """What validation logs under `val/`: the losses, and the scores of the confusion matrix."""
+        metric = self._metric("val")
+        return [*(name for name in self._means("val") if name != AUXILIARY), *metric.names()]
 
     def on_train_epoch_end(self) -> None:
         """Logs the epoch's losses and scores, of augmented samples under changing weights."""

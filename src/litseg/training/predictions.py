@@ -27,6 +27,7 @@ class PredictionPictures(Callback):
         palette: uint8 (C, 3) RGB.
         task: in multilabel the first class that is present at a pixel gives its colour.
         count: how many samples.
+        split: whose samples: `test`, or `val` where a data set has no test split.
         opacity: of the colours over the image, 0 to 1.
     """
 
@@ -37,13 +38,13 @@ class PredictionPictures(Callback):
         palette: Array,
         task: Task,
         count: int = 8,
+        split: str = "test",
         opacity: float = 0.6,
     ) -> None:
         self.folder, self.class_names, self.palette = folder, class_names, palette
         self.task, self.count, self.opacity = task, count, opacity
-        self.written = 0
+        self.split, self.written = split, 0
 
-    @torch.no_grad()
     def on_test_batch_end(
         self,
         trainer: Trainer,
@@ -53,6 +54,25 @@ class PredictionPictures(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
+        """Draws the first test samples."""
+        if self.split == "test":
+            self._write(trainer, pl_module, batch)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Draws the first validation samples, in the final evaluation of the best checkpoint only."""
+        if self.split == "val" and trainer.state.fn == "validate":
+            self._write(trainer, pl_module, batch)
+
+    @torch.no_grad()
+    def _write(self, trainer: Trainer, pl_module: LightningModule, batch: Any) -> None:
         """Predicts the batch's first samples once more: only a few, and a step that returned logits would keep them."""
         wanted = min(self.count - self.written, len(batch["id"]))
         if wanted <= 0 or not trainer.is_global_zero:
@@ -102,7 +122,8 @@ def draw_panels(
     rgb = image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
     colours = np.full((256, 3), VOID, dtype=np.uint8)
     colours[: len(palette)] = palette
-    colours[len(palette)] = (0, 0, 0)
+    if len(palette) < IGNORE_INDEX:
+        colours[len(palette)] = (0, 0, 0)  # in multilabel: no class
     valid = truth != IGNORE_INDEX
     error = np.where((truth == prediction)[..., None], RIGHT, WRONG)
     panels = [
