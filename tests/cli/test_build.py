@@ -3,14 +3,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from litseg.cli.build import _device_count, build_data, build_loss, build_model, resolve_class_weights
+from litseg.cli.build import _device_count, build_data, build_loss, build_model, check_step, resolve_class_weights
 from litseg.cli.errors import CONF
+from litseg.data import DataModule
 from litseg.data.frequencies import class_weights
 from litseg.data.shapes import Shapes
-from litseg.losses import CompoundLoss
+from litseg.losses import CompoundLoss, CrossEntropyLoss
+from litseg.metrics import SegmentationMetrics
+from litseg.models import SegmentationModel
+from litseg.training import SegmentationModule, schedule
 
 SMALL = ["data.size=32", "data.train=4", "data.val=2", "data.test=2", "loader.batch_size=2"]
 
@@ -83,3 +88,25 @@ def test_class_weights_need_no_other_key() -> None:
     """A loss of another library has no such key."""
     data: Any = SimpleNamespace(scans={})
     assert resolve_class_weights(DictConfig({"_target_": "torch.nn.CrossEntropyLoss"}), data) == {}
+
+
+def _module(network: torch.nn.Module, loss: torch.nn.Module, source: Shapes) -> SegmentationModule:
+    return SegmentationModule(
+        SegmentationModel(network, [0.0], [1.0]),
+        loss,
+        SegmentationMetrics(source.class_names, source.task),
+        source.task,
+        lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+        lambda optimizer, total_steps: schedule(optimizer, total_steps, "constant"),
+    )
+
+
+def test_network_and_loss_are_tried_on_one_image_before_training() -> None:
+    source = Shapes(task="binary", size=32, train=2, val=1, test=1)
+    data = DataModule(source, [], batch_size=1)
+    good, bad = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1)), torch.nn.Sequential(torch.nn.Conv2d(3, 5, 1))
+    check_step(_module(good, CrossEntropyLoss(mode="binary"), source), data)
+    with pytest.raises(ValueError, match=r"the network gives \(1, 5, 32, 32\), expected logits \(1, 1, 32, 32\)"):
+        check_step(_module(bad, CrossEntropyLoss(mode="binary"), source), data)
+    with pytest.raises(ValueError, match=r"the loss CrossEntropyLoss fails on .* of the task binary: Target 1 is out"):
+        check_step(_module(good, torch.nn.CrossEntropyLoss(ignore_index=255), source), data)
