@@ -154,9 +154,9 @@ def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
 def _finish_checkpoints(parts: "Parts") -> str:
     """Makes last.ckpt hold the last weights, also those after the last validation. Returns the path of best.ckpt."""
     folder = Path(str(parts.checkpoint.dirpath))
-    parts.trainer.save_checkpoint(folder / "last.ckpt")
+    parts.trainer.save_checkpoint(folder / "last.ckpt", False)  # the whole state, not the weights only
     if not parts.checkpoint.best_model_path:  # the training ended before its first validation
-        parts.trainer.save_checkpoint(folder / "best.ckpt")
+        parts.trainer.save_checkpoint(folder / "best.ckpt", False)
     return parts.checkpoint.best_model_path or str(folder / "best.ckpt")
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ def scan(source: Source, split: str) -> SplitScan | None:
 def _scan(source: Source, pairs: list[Pair], title: str) -> SplitScan:
     with ThreadPoolExecutor(max_workers=min(8, allowed_cpus())) as pool:
         found = pool.map(lambda pair: _scan_pair(source, pair), pairs)
-        rows = list(track(found, title, total=len(pairs), transient=True, disable=len(pairs) < 200))
+        quiet = len(pairs) < 200 or not sys.stdout.isatty()  # a bar in a log file is only a blank line
+        rows = list(track(found, title, total=len(pairs), transient=True, disable=quiet))
     digest = hashlib.sha256("".join(row[2] for row in rows).encode()).hexdigest()
     return SplitScan(np.array([row[0] for row in rows]), np.stack([row[1] for row in rows]), digest)
 
