@@ -21,6 +21,7 @@ from tests.conftest import WriteTree
         (["data=folder"], "data.root"),
         (["seed=${nothing}"], "nothing"),
         (["seed"], "seed"),
+        (["output=/proc/nowhere"], "cannot write the run folder"),
     ],
 )
 def test_mistakes_of_composition(
