@@ -72,6 +72,27 @@ def test_a_reported_score_is_that_of_the_best_checkpoint(run_train: RunTrain, tm
     assert result["metrics"]["val"]["miou"] == pytest.approx(min(seen[:4]), abs=1e-6)
 
 
+def test_without_a_test_split_val_is_pictured_and_last_holds_the_last_weights(
+    run_train: RunTrain, write_folder: WriteTree, tmp_path: Path
+) -> None:
+    """Three epochs with a validation after the second only: last.ckpt must not stop there."""
+    root = write_folder(count=10)
+    for kind in ("images", "masks"):
+        (root / kind / "train").mkdir()
+        for path in list((root / kind).glob("*.png")):
+            path.rename(root / kind / "train" / path.name)
+    data = ("data=folder", f"data.root={root}", "data.class_names=[background,object]", "data.val_share=0.2")
+    assert run_train(*data, *TINY, "trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2") == 0
+    folder = only_run(tmp_path)
+    assert list(json.loads((folder / "result.json").read_text())["metrics"]) == ["val"]
+    assert len(list((folder / "predictions").glob("*.png"))) == 1
+    steps = {
+        name: torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["global_step"]
+        for name in ("best", "last")
+    }
+    assert steps == {"best": 8, "last": 12}
+
+
 def test_the_same_seed_gives_the_same_numbers_and_another_does_not(run_train: RunTrain, tmp_path: Path) -> None:
     for seed in (0, 0, 1):
         assert run_train("experiment=unet_ce", *TINY, *TINY_SHAPES, f"seed={seed}") == 0

@@ -1,5 +1,6 @@
-"""Evaluates one seeded U-Net on 5 and on 7 samples with the given number of gloo processes; run by test_strategy.py.
+"""Evaluates one seeded U-Net on 5 and on 7 samples with the given number of gloo processes.
 
+Run by test_uneven_evaluation.py:
 python -m tests.training.uneven_evaluation DEVICES OUTPUT writes the two confusion matrices as JSON.
 """
 

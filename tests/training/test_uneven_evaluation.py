@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_confusion_matrices_of_5_and_7_samples_are_equal_on_one_and_on_two_processes(tmp_path: Path) -> None:
-    """Lightning's own sampler pads (some sample counts twice); its own DDP waits for ever on uneven shares."""
+    """Lightning's own sampler would pad: some sample would count twice."""
     output = tmp_path / "two.json"
     command = [sys.executable, "-m", "tests.training.uneven_evaluation", "2", str(output)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=200)
