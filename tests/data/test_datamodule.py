@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from litseg.data import CamVid, DataModule, Folder
+from litseg.data.datamodule import default_workers
 from litseg.data.shapes import Shapes
 from tests.conftest import WriteTree
 
@@ -31,6 +32,17 @@ def test_samples_do_not_depend_on_the_number_of_workers() -> None:
     for other in draws[1:]:
         assert all(torch.equal(first, second) for first, second in zip(draws[0], other, strict=True))
     assert not any(torch.equal(first, second) for first, second in zip(draws[0][:3], draws[0][3:], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "accelerator", "devices", "workers"),
+    [(2, "cpu", 1, 0), (8, "cpu", 1, 2), (8, "cpu", 4, 0), (1, "gpu", 1, 1), (4, "gpu", 1, 3), (64, "gpu", 4, 8)],
+)
+def test_loader_processes_leave_the_cpu_to_a_training_on_it(
+    monkeypatch: pytest.MonkeyPatch, cpus: int, accelerator: str, devices: int, workers: int
+) -> None:
+    monkeypatch.setattr("litseg.data.datamodule.allowed_cpus", lambda: cpus)
+    assert default_workers(accelerator, devices) == workers
 
 
 def test_training_drops_the_small_last_batch_and_evaluation_keeps_it() -> None:

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor, nn
 
 from litseg.data import DataModule, Source
+from litseg.data.datamodule import default_workers
 from litseg.data.frequencies import class_weights
 from litseg.labels import IGNORE_INDEX
 from litseg.metrics import SegmentationMetrics
@@ -57,7 +58,7 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
     hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision, cfg.trainer.channels_last)
     log.info(hardware.reasons)
     devices = _device_count(cfg.trainer.devices, hardware.accelerator)
-    data = build_data(cfg, devices * cfg.trainer.get("num_nodes", 1))
+    data = build_data(cfg, hardware.accelerator, devices)
     weights = resolve_class_weights(cfg.loss, data)
     module = SegmentationModule(
         model=build_model(cfg.model, data.source),
@@ -87,14 +88,15 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
     return Parts(data, module, trainer, checkpoint, throughput, hardware, weights)
 
 
-def build_data(cfg: DictConfig, devices: int = 1) -> DataModule:
-    """The checked DataModule."""
+def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> DataModule:
+    """The checked DataModule, for `devices` of this machine."""
     source = instantiate(cfg.data)
     if not isinstance(source, Source):
         raise ValueError(f"data._target_: expected a litseg.data.Source, got {type(source).__name__}")
     transforms = list(instantiate(cfg.augmentation.train))
-    data = DataModule(source, transforms, cfg.loader.batch_size, cfg.loader.workers, cfg.seed)
-    data.check(devices)
+    workers = default_workers(accelerator, devices) if cfg.loader.workers is None else cfg.loader.workers
+    data = DataModule(source, transforms, cfg.loader.batch_size, workers, cfg.seed)
+    data.check(devices * cfg.trainer.get("num_nodes", 1))
     counts = ", ".join(f"{len(found.sizes)} {split}" for split, found in data.scans.items())
     log.info("data %s: %s images, %d classes, %s", type(source).__name__, counts, len(source.class_names), source.task)
     return data

@@ -15,9 +15,14 @@ from litseg.data.scan import SplitScan, allowed_cpus, scan
 from litseg.data.source import SPLITS, Source
 
 
-def default_workers() -> int:
-    """One process less than this process may use, between 1 and 8: the training step needs one of its own."""
-    return min(8, max(1, allowed_cpus() - 1))
+def default_workers(accelerator: str, devices: int = 1) -> int:
+    """Loader processes for each device: the allowed CPUs but one are shared among the devices, at most 8 each.
+
+    A training step on the CPU uses every core itself, and a process that takes one away costs it more than loading in
+    between does; there, only every fourth CPU loads (0 processes on fewer than four).
+    """
+    cpus = allowed_cpus()
+    return min(8, cpus // 4 // devices if accelerator == "cpu" else max(1, (cpus - 1) // devices))
 
 
 class DataModule(lightning.LightningDataModule):
@@ -27,18 +32,18 @@ class DataModule(lightning.LightningDataModule):
         source: the data set.
         transforms: albumentations transforms of the training images.
         batch_size: samples of a batch on each device.
-        workers: loader processes; None takes `default_workers`, 0 loads in the training process.
+        workers: loader processes, see `default_workers`; 0 loads in the training process.
         seed: decides the order of the samples and every augmentation.
     """
 
     def __init__(
-        self, source: Source, transforms: Sequence[Any], batch_size: int, workers: int | None = None, seed: int = 0
+        self, source: Source, transforms: Sequence[Any], batch_size: int, workers: int = 0, seed: int = 0
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"loader.batch_size: expected at least 1, got {batch_size}")
         self.source, self.batch_size, self.seed = source, batch_size, seed
-        self.workers = default_workers() if workers is None else workers
+        self.workers = workers
         self.augmentation = Augmentation(transforms, seed)
         self.scans: dict[str, SplitScan] = {}
 
