@@ -12,7 +12,8 @@ from torch.testing import assert_close
 from litseg.labels import Task
 from litseg.losses import DiceLoss, JaccardLoss, LossInputs
 from litseg.losses.dice import dice
-from litseg.losses.region import RegionSwitches, score
+from litseg.losses.overlap import score
+from litseg.losses.region import RegionSwitches
 from tests.losses.cases import MODES, make_labels, make_logits, make_void, soft_target, value_and_gradient, with_void
 
 KINDS: dict[str, type[DiceLoss] | type[JaccardLoss]] = {"dice": DiceLoss, "jaccard": JaccardLoss}
@@ -187,7 +188,7 @@ def test_many_pixels_do_not_cancel() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"over": "world"}, "over: got 'world', expected one of 'image', 'batch'"),
+        ({"over": "all"}, "over: got 'all', expected one of 'image', 'batch', 'world'"),
         ({"absent": "skip"}, "absent: got 'skip', expected one of 'present', 'all', 'zero'"),
         ({"power": 3}, "power: got 3, expected one of 1, 2"),
         ({"smooth_numerator": -1.0}, "smooth_numerator: got -1.0, expected a number >= 0"),

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from litseg.labels import Task
-from litseg.losses.inputs import LossInputs, autocast_off
+from litseg.losses.arguments import autocast_off
+from litseg.losses.inputs import LossInputs
 from litseg.losses.loss import Loss
 
 
@@ -88,9 +89,7 @@ class CompoundLoss(nn.Module):
             for mode, void in {(loss.mode, loss.ignore_index) for loss in ours}
         }
         for loss in ours:
-            if loss.needs_log_probabilities:  # first, so that the probabilities are derived from them
-                with autocast_off(logits.device):
-                    _ = shared[loss.mode, loss.ignore_index].log_probabilities
+            shared[loss.mode, loss.ignore_index].want(loss.needs)
         return shared
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from litseg.labels import IGNORE_INDEX, Task
-from litseg.losses.inputs import LossInputs
-from litseg.losses.loss import Loss, Reduction
-from litseg.losses.pixelwise import negative_log_likelihood, reduce_pixels, weights_of_pixels
+from litseg.losses.inputs import LOGARITHMS, LossInputs
+from litseg.losses.loss import Reduction
+from litseg.losses.pixelwise import PixelLoss, PixelsOver, negative_log_likelihood, reduce_pixels, weights_of_pixels
 
 
 def cross_entropy(
@@ -15,6 +15,7 @@ def cross_entropy(
     *,
     class_weights: Tensor | None = None,
     label_smoothing: float = 0.0,
+    over: PixelsOver = "batch",
     reduction: Reduction = "mean",
 ) -> Tensor:
     """Cross-entropy of softmax or sigmoid probabilities p with hard or soft targets t.
@@ -33,6 +34,7 @@ def cross_entropy(
         inputs: logits and target, checked.
         class_weights: w >= 0, one per class; [background, foreground] in binary mode.
         label_smoothing: e in [0, 1].
+        over: "batch", or "world" for the mean over all processes, see `PixelLoss`.
         reduction: first classes, then pixels: "mean" as above; "none": l (N, *S), in multilabel mode averaged over
             channels; "sum": the sum of "none".
 
@@ -51,24 +53,23 @@ def cross_entropy(
     check_label_smoothing(label_smoothing)
     class_weights = inputs.check_class_vector("class_weights", class_weights)
     losses = inputs.weights * negative_log_likelihood(inputs, class_weights, label_smoothing)
-    return reduce_pixels(losses, weights_of_pixels(inputs, class_weights), reduction)
+    return reduce_pixels(losses, weights_of_pixels(inputs, class_weights), reduction, over)
 
 
-class CrossEntropyLoss(Loss):
-    """Module form of `cross_entropy`; the other arguments are those of `Loss`.
+class CrossEntropyLoss(PixelLoss):
+    """Module form of `cross_entropy`; the other arguments are those of `PixelLoss`.
 
     Args:
         mode: see `Loss`.
         ignore_index: see `Loss`.
         class_weights: see `Loss`.
         label_smoothing: the share in [0, 1] of every target that is spread over all classes.
+        over: see `PixelLoss`.
         reduction: see `Loss`.
 
     Raises:
-        ValueError: `label_smoothing` outside [0, 1], or as `Loss`.
+        ValueError: `label_smoothing` outside [0, 1], or as `PixelLoss`.
     """
-
-    needs_log_probabilities = True
 
     def __init__(
         self,
@@ -76,11 +77,13 @@ class CrossEntropyLoss(Loss):
         ignore_index: int = IGNORE_INDEX,
         class_weights: Sequence[float] | Tensor | None = None,
         label_smoothing: float = 0.0,
+        over: PixelsOver = "batch",
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(mode, ignore_index, class_weights, reduction)
+        super().__init__(mode, ignore_index, class_weights, over, reduction)
         check_label_smoothing(label_smoothing)
         self.label_smoothing = label_smoothing
+        self.needs = frozenset() if mode == "multiclass" and label_smoothing == 0 else LOGARITHMS
 
     def compute(self, inputs: LossInputs) -> Tensor:
         """Cross-entropy of checked inputs."""
@@ -88,6 +91,7 @@ class CrossEntropyLoss(Loss):
             inputs,
             class_weights=self.class_weights,
             label_smoothing=self.label_smoothing,
+            over=self.over,
             reduction=self.reduction,
         )
 

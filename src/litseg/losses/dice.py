@@ -4,7 +4,8 @@ from torch import Tensor
 
 from litseg.losses.inputs import LossInputs
 from litseg.losses.loss import Reduction
-from litseg.losses.region import RegionLoss, RegionSwitches, channel_weights, overlap, reduce_regions, score
+from litseg.losses.overlap import overlap, score
+from litseg.losses.region import RegionLoss, RegionSwitches, channel_weights, reduce_regions
 
 _DEFAULT = RegionSwitches()
 
@@ -35,7 +36,7 @@ def dice(
         reduction: first classes, then images, see `reduce_regions`.
 
     Returns:
-        A scalar in [0, 1] without smoothing, or (N,) for over="image", (C,) for over="batch".
+        A scalar in [0, 1] without smoothing, or (N,) for over="image", else (C,).
 
     Raises:
         ValueError: `class_weights` of another length, an unknown reduction.
@@ -45,12 +46,12 @@ def dice(
         >>> dice(LossInputs(torch.zeros(1, 2, 1, 2), torch.tensor([[[0, 1]]])))  # I = .5, sum p = 1, sum t = 1
         tensor(0.5000)
     """
-    counts = overlap(inputs, switches)
-    losses = 1 - score(
+    counts = overlap(inputs, switches.over, switches.power)
+    scores = score(
         2 * counts.shared + switches.smooth_numerator,
         counts.predicted + counts.truth + switches.smooth_denominator,
     )
-    return reduce_regions(losses, counts, switches, channel_weights(inputs, class_weights), reduction)
+    return reduce_regions(scores, counts, switches, channel_weights(inputs, class_weights), reduction)
 
 
 class DiceLoss(RegionLoss):

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from litseg.labels import IGNORE_INDEX, Task
-from litseg.losses.inputs import LossInputs
-from litseg.losses.loss import Loss, Reduction, per_class_tensor
-from litseg.losses.pixelwise import negative_log_likelihood, reduce_pixels, weights_of_pixels
+from litseg.losses.inputs import LOGARITHMS, LossInputs
+from litseg.losses.loss import Reduction, per_class_tensor
+from litseg.losses.pixelwise import PixelLoss, PixelsOver, negative_log_likelihood, reduce_pixels, weights_of_pixels
 
 
 def focal(
@@ -17,6 +17,7 @@ def focal(
     gamma: float = 2.0,
     alpha: Tensor | None = None,
     class_weights: Tensor | None = None,
+    over: PixelsOver = "batch",
     reduction: Reduction = "mean",
 ) -> Tensor:
     """Focal loss, on the softmax in multiclass mode and on sigmoids otherwise.
@@ -37,6 +38,7 @@ def focal(
         gamma: >= 0.
         alpha: >= 0, one factor per class; [background, foreground] in binary mode.
         class_weights: w >= 0, one per class; [background, foreground] in binary mode.
+        over: "batch", or "world" for the mean over all processes, see `PixelLoss`.
         reduction: as `cross_entropy`: "mean" is sum(l) / sum(v) over valid pixels.
 
     Returns:
@@ -58,11 +60,11 @@ def focal(
         # the slope of d^gamma is infinite at 0 for gamma < 1, and times the loss, 0, it would be NaN
         distance = _distance(inputs)
         losses = losses * distance.clamp_min(torch.finfo(distance.dtype).tiny) ** gamma
-    return reduce_pixels(losses, weights_of_pixels(inputs, class_weights), reduction)
+    return reduce_pixels(losses, weights_of_pixels(inputs, class_weights), reduction, over)
 
 
-class FocalLoss(Loss):
-    """Module form of `focal`; the other arguments are those of `Loss`.
+class FocalLoss(PixelLoss):
+    """Module form of `focal`; the other arguments are those of `PixelLoss`.
 
     Args:
         mode: see `Loss`.
@@ -70,13 +72,13 @@ class FocalLoss(Loss):
         class_weights: see `Loss`.
         gamma: how strongly well-predicted pixels fade, >= 0.
         alpha: one factor per class, in binary mode [background, foreground]; a buffer.
+        over: see `PixelLoss`.
         reduction: see `Loss`.
 
     Raises:
-        ValueError: a negative gamma, an alpha that is not non-negative numbers, or as `Loss`.
+        ValueError: a negative gamma, an alpha that is not non-negative numbers, or as `PixelLoss`.
     """
 
-    needs_log_probabilities = True
     alpha: Tensor | None
 
     def __init__(
@@ -86,11 +88,13 @@ class FocalLoss(Loss):
         class_weights: Sequence[float] | Tensor | None = None,
         gamma: float = 2.0,
         alpha: Sequence[float] | Tensor | None = None,
+        over: PixelsOver = "batch",
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(mode, ignore_index, class_weights, reduction)
+        super().__init__(mode, ignore_index, class_weights, over, reduction)
         check_gamma(gamma)
         self.gamma = gamma
+        self.needs = frozenset() if mode == "multiclass" else LOGARITHMS
         self.register_buffer("alpha", per_class_tensor("alpha", alpha))
 
     def compute(self, inputs: LossInputs) -> Tensor:
@@ -100,6 +104,7 @@ class FocalLoss(Loss):
             gamma=self.gamma,
             alpha=self.alpha,
             class_weights=self.class_weights,
+            over=self.over,
             reduction=self.reduction,
         )
 
@@ -114,7 +119,7 @@ def _distance(inputs: LossInputs) -> Tensor:
     """Total variation between target and prediction, in [0, 1]: 1 - p_y for a hard label y."""
     if inputs.mode == "multiclass":
         if inputs.hard:
-            return -torch.expm1(inputs.log_probabilities.gather(1, inputs.labels))
+            return -torch.expm1(inputs.label_log_probability)
         return (inputs.target - inputs.probabilities).abs().sum(1, keepdim=True) / 2
     # |t - p|, written so that it keeps its digits where the prediction is confident and right
     target = inputs.target

@@ -3,27 +3,40 @@
 Shape letters: N images, C channels, *S the spatial sizes (H, W for images).
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
-from typing import Final, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import torch
 from torch import Tensor
-from torch.amp.autocast_mode import is_autocast_available
 from torch.nn import functional as F
 
 from litseg.labels import IGNORE_INDEX, Task
+from litseg.losses.arguments import (
+    check_choice,
+    check_ignore_index,
+    check_logits,
+    check_pixel_weights,
+    check_target,
+)
+from litseg.losses.softmax_statistics import LABEL_LOG_PROBABILITY, MASS, SQUARED_MASS, SQUARES, softmax_statistics
 
 MODES: Final[tuple[str, ...]] = get_args(Task)
+LOGARITHMS: Final = frozenset({"log_probabilities"})
+ALL_PROBABILITIES: Final = LOGARITHMS | {"probabilities"}
+BLOCK: Final = 1024  # pixels added up one after the other: more would lose digits in float32
+Result = TypeVar("Result")
 
 
 class LossInputs:
     """The arguments of a loss, checked once; everything derived from them is computed on first use and kept.
 
-    Several losses that read the same object share one activation of the logits. Numbers are float32 (float64 stays
-    float64). Void pixels are neutral in everything offered here: their logits and targets read 0, whatever stood
-    there (inf and NaN too), and their weight is 0, so a sum over weights times anything leaves them out of the value
-    and of the gradient. The tensors passed in are never changed.
+    Several losses that read the same object share its work. What most of them need of a softmax with integer labels
+    (`label_log_probability`, `mass`, ...) takes two passes over the logits and no copy of them, see
+    `softmax_statistics`, unless a loss wants all probabilities anyway; `want` says so first. Numbers are float32
+    (float64 stays float64). Void pixels are neutral in everything offered here: their logits and targets read 0,
+    whatever stood there (inf and NaN too), and their weight is 0, so a sum over weights times anything leaves them out
+    of the value and of the gradient. The tensors passed in are never changed.
 
     A pixel is void where an integer target equals `ignore_index` or where its pixel weight is 0.
 
@@ -59,9 +72,9 @@ class LossInputs:
         ignore_index: int = IGNORE_INDEX,
     ) -> None:
         check_choice("mode", mode, MODES)
-        _check_logits(logits, mode)
-        _check_target(target, logits, mode)
-        _check_pixel_weights(pixel_weights, logits, mode)
+        check_logits(logits, mode)
+        check_target(target, logits, mode)
+        check_pixel_weights(pixel_weights, logits, mode)
         check_ignore_index(ignore_index, mode, logits.shape[1])
         self.mode: Task = mode
         self.hard = not target.is_floating_point()
@@ -71,6 +84,20 @@ class LossInputs:
         self._raw_target = _with_channels(target.long() if self.hard else target.to(self.dtype), logits)
         self._pixel_weights = None if pixel_weights is None else _with_channels(pixel_weights.to(self.dtype), logits)
         self._ignore_index = ignore_index
+        self._wanted: set[str] = set()
+        self._statistics: dict[str, Tensor] = {}
+        self._kept: dict[Hashable, Any] = {}
+
+    def want(self, names: Iterable[str]) -> None:
+        """Say, before the first use, which properties will be read, so that one pass over the logits gives them all."""
+        self._wanted.update(names)
+
+    def once(self, key: Hashable, compute: Callable[[], Result]) -> Result:
+        """The result of `compute`, kept under `key` for every loss that reads these inputs."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        result: Result = self._kept[key]
+        return result
 
     @cached_property
     def valid(self) -> Tensor:
@@ -119,10 +146,53 @@ class LossInputs:
 
     @cached_property
     def probabilities(self) -> Tensor:
-        """Softmax or sigmoid of the logits (N, C, *S), from the log-probabilities where a loss has asked for those."""
-        if "log_probabilities" in self.__dict__:
+        """Softmax or sigmoid of the logits (N, C, *S), from the log-probabilities where those are wanted too."""
+        if "log_probabilities" in self.__dict__.keys() | self._wanted:
             return self.log_probabilities.exp()
         return self.logits.softmax(1) if self.mode == "multiclass" else self.logits.sigmoid()
+
+    @cached_property
+    def label_log_probability(self) -> Tensor:
+        """Log p of the label of every pixel of a hard multiclass target (N, 1, *S)."""
+        return self._statistic(LABEL_LOG_PROBABILITY, lambda: self.log_probabilities.gather(1, self.labels))
+
+    @cached_property
+    def squares(self) -> Tensor:
+        """sum_c p_c^2 of every pixel in multiclass mode (N, 1, *S)."""
+        return self._statistic(SQUARES, lambda: self.probabilities.square().sum(1, keepdim=True))
+
+    @cached_property
+    def mass(self) -> Tensor:
+        """Sum w p over the pixels of every image (N, C)."""
+        return self._statistic(MASS, lambda: (self.weights * self.probabilities).flatten(2).sum(2))
+
+    @cached_property
+    def squared_mass(self) -> Tensor:
+        """Sum w p^2 over the pixels of every image (N, C)."""
+        return self._statistic(SQUARED_MASS, lambda: (self.weights * self.probabilities.square()).flatten(2).sum(2))
+
+    def sum_by_label(self, values: Tensor) -> Tensor:
+        """The sum of `values` (N, 1, *S) over the pixels of each label of a hard multiclass target (N, C)."""
+        images, classes = self._raw_logits.shape[:2]
+        flat = values.flatten(1)
+        index = self.once("block of a label", lambda: _blocks(self.labels.flatten(1), classes))
+        sums = flat.new_zeros((images, -(-flat.shape[1] // BLOCK) * classes)).scatter_add(1, index, flat)
+        return sums.view(images, -1, classes).sum(1)
+
+    def _statistic(self, name: str, of_all_probabilities: Callable[[], Tensor]) -> Tensor:
+        if not self._in_chunks:
+            return of_all_probabilities()
+        if name not in self._statistics:
+            logits, labels, weights = (tensor.flatten(2) for tensor in (self._raw_logits, self.labels, self.weights))
+            self._statistics |= softmax_statistics(logits, labels, weights, {name, *self._wanted})
+        found = self._statistics[name]
+        return found if found.ndim == 2 else found.view(self.labels.shape)
+
+    @cached_property
+    def _in_chunks(self) -> bool:
+        if self.mode != "multiclass" or not self.hard or torch.compiler.is_compiling():  # a compiler does this itself
+            return False
+        return not (self._wanted & ALL_PROBABILITIES or self.__dict__.keys() & ALL_PROBABILITIES)
 
     def check_class_vector(self, name: str, vector: Tensor | None) -> Tensor | None:
         """Check a per-class argument: C values, or [background, foreground] in binary mode.
@@ -139,59 +209,10 @@ class LossInputs:
         return vector.to(self.dtype)
 
 
-def autocast_off(device: torch.device) -> AbstractContextManager[object]:
-    """Keep the sums of a loss in the precision `LossInputs` chose, whatever autocast surrounds it."""
-    available = is_autocast_available(device.type)
-    return torch.autocast(device.type, enabled=False) if available else nullcontext()
-
-
-def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """Raise ValueError, naming the argument, unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(repr, choices))}")
-
-
-def check_ignore_index(ignore_index: int, mode: Task, channels: int) -> None:
-    """Raise ValueError where the void label is also a class: the class would silently leave loss or metric."""
-    classes = channels if mode == "multiclass" else 2
-    if 0 <= ignore_index < classes:
-        raise ValueError(f"ignore_index: got {ignore_index}, expected an integer outside the classes 0..{classes - 1}")
-
-
-def _check_logits(logits: Tensor, mode: Task) -> None:
-    if not logits.is_floating_point() or logits.ndim < 3:
-        raise ValueError(f"logits: got {_describe(logits)}, expected a float tensor (N, C, *spatial)")
-    channels = logits.shape[1]
-    if mode == "binary" and channels != 1:
-        raise ValueError(f"logits: got {channels} channels, expected 1 in binary mode")
-    if mode == "multiclass" and channels < 2:
-        raise ValueError(f"logits: got {channels} channel, expected 2 or more in multiclass mode (1 is mode 'binary')")
-
-
-def _check_target(target: Tensor, logits: Tensor, mode: Task) -> None:
-    per_channel, per_pixel = tuple(logits.shape), _without_channels(logits)
-    if target.is_floating_point() or mode == "multilabel":
-        expected, kind = per_channel, "float or integer" if mode == "multilabel" else "float"
-    else:
-        expected, kind = per_pixel, "integer"
-    if target.is_complex() or tuple(target.shape) != expected:
-        other = "" if mode == "multilabel" else f" (integer targets are {per_pixel}, float targets {per_channel})"
-        raise ValueError(f"target: got {_describe(target)}, expected {kind} {expected} in {mode} mode{other}")
-
-
-def _check_pixel_weights(weights: Tensor | None, logits: Tensor, mode: Task) -> None:
-    allowed = [_without_channels(logits)] + ([tuple(logits.shape)] if mode != "multiclass" else [])
-    if weights is not None and (weights.is_complex() or tuple(weights.shape) not in allowed):
-        raise ValueError(f"pixel_weights: got {_describe(weights)}, expected {' or '.join(map(str, allowed))}")
-
-
-def _without_channels(logits: Tensor) -> tuple[int, ...]:
-    return (logits.shape[0], *logits.shape[2:])
-
-
 def _with_channels(tensor: Tensor, logits: Tensor) -> Tensor:
     return tensor if tensor.ndim == logits.ndim else tensor.unsqueeze(1)
 
 
-def _describe(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+def _blocks(labels: Tensor, classes: int) -> Tensor:
+    """Where a pixel's label counts: the labels (N, P) of each block of pixels come after those of the block before."""
+    return labels + torch.arange(labels.shape[1], device=labels.device).div(BLOCK, rounding_mode="floor") * classes

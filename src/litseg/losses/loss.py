@@ -3,13 +3,14 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from litseg.labels import IGNORE_INDEX, Task
-from litseg.losses.inputs import MODES, LossInputs, autocast_off, check_choice, check_ignore_index
+from litseg.losses.arguments import autocast_off, check_choice, check_ignore_index
+from litseg.losses.inputs import MODES, LossInputs
 
 Reduction = Literal["mean", "sum", "none"]
 REDUCTIONS: Final[tuple[str, ...]] = get_args(Reduction)
@@ -34,8 +35,8 @@ class Loss(nn.Module, ABC):
             non-negative numbers.
     """
 
-    needs_log_probabilities: ClassVar[bool] = False
-    """Whether `compute` reads the log-probabilities; a compound then derives the probabilities from them."""
+    needs: frozenset[str] = frozenset()
+    """What `compute` reads of its inputs, see `LossInputs.want`; only speed depends on it."""
 
     class_weights: Tensor | None
 
@@ -57,10 +58,10 @@ class Loss(nn.Module, ABC):
 
     def forward(self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None = None) -> Tensor:
         """Loss of a batch: a scalar, or what `reduction="none"` promises."""
+        inputs = LossInputs(logits, target, pixel_weights, mode=self.mode, ignore_index=self.ignore_index)
+        inputs.want(self.needs)
         with autocast_off(logits.device):
-            return self.compute(
-                LossInputs(logits, target, pixel_weights, mode=self.mode, ignore_index=self.ignore_index)
-            )
+            return self.compute(inputs)
 
     @abstractmethod
     def compute(self, inputs: LossInputs) -> Tensor:

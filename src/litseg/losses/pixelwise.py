@@ -1,9 +1,56 @@
 """What losses that are a sum over pixels share: class weights per pixel, and the reduction."""
 
+from collections.abc import Sequence
+from typing import Final, Literal, get_args
+
 from torch import Tensor
 
-from litseg.losses.inputs import LossInputs, check_choice
-from litseg.losses.loss import REDUCTIONS, Reduction
+from litseg.labels import IGNORE_INDEX, Task
+from litseg.losses.arguments import check_choice
+from litseg.losses.inputs import LossInputs
+from litseg.losses.loss import REDUCTIONS, Loss, Reduction
+from litseg.losses.world import world_sum
+
+PixelsOver = Literal["batch", "world"]
+PIXELS_OVER: Final[tuple[str, ...]] = get_args(PixelsOver)
+
+
+class PixelLoss(Loss):
+    """A loss that is a weighted mean over pixels: `Loss` with the pixels that the mean is over.
+
+    Args:
+        mode: see `Loss`.
+        ignore_index: see `Loss`.
+        class_weights: see `Loss`.
+        over: the mean is over the pixels of this process' "batch", or of the batches of all processes of a distributed
+            training ("world"), in training mode only. DDP gives each process the same say, however few valid
+            pixels it holds; with "world" each pixel has the same.
+        reduction: see `Loss`.
+
+    Raises:
+        ValueError: an unknown `over`, or as `Loss`.
+    """
+
+    def __init__(
+        self,
+        mode: Task = "multiclass",
+        ignore_index: int = IGNORE_INDEX,
+        class_weights: Sequence[float] | Tensor | None = None,
+        over: PixelsOver = "batch",
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(mode, ignore_index, class_weights, reduction)
+        check_choice("over", over, PIXELS_OVER)
+        self._over = over
+
+    @property
+    def over(self) -> PixelsOver:
+        """What the mean is over now: "batch" in evaluation, where the processes may hold different numbers of them."""
+        return self._over if self.training else "batch"
+
+    def extra_repr(self) -> str:
+        """The settings that `print(loss)` shows."""
+        return f"{super().extra_repr()}, over={self._over!r}"
 
 
 def negative_log_likelihood(
@@ -27,7 +74,7 @@ def negative_log_likelihood(
         off, on = _sides(inputs, class_factors)
         return -(on * target * inputs.log_probabilities + off * (1 - target) * inputs.log_complements)
     if inputs.hard and label_smoothing == 0:  # no one-hot target is needed
-        surprise = -inputs.log_probabilities.gather(1, inputs.labels)
+        surprise = -inputs.label_log_probability
         return surprise if class_factors is None else class_factors[inputs.labels] * surprise
     classes = inputs.log_probabilities.shape[1]
     target = (1 - label_smoothing) * inputs.target + label_smoothing / classes
@@ -52,7 +99,7 @@ def weights_of_pixels(inputs: LossInputs, class_weights: Tensor | None = None) -
     return inputs.weights * soft
 
 
-def reduce_pixels(losses: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
+def reduce_pixels(losses: Tensor, weights: Tensor, reduction: Reduction, over: PixelsOver = "batch") -> Tensor:
     """Reduce weighted losses of pixels.
 
     Args:
@@ -60,16 +107,23 @@ def reduce_pixels(losses: Tensor, weights: Tensor, reduction: Reduction) -> Tens
         weights: w, of a shape that broadcasts to `losses`.
         reduction: "none": w l (N, *S), the mean over channels; "sum": the sum of that; "mean": sum(w l) / sum(w) over
             all entries, and 0 where no weight is left.
+        over: "world" takes the sums over all processes, see `PixelLoss`.
 
     Raises:
-        ValueError: an unknown reduction.
+        ValueError: an unknown reduction, or an unknown `over`.
     """
     check_choice("reduction", reduction, REDUCTIONS)
+    check_choice("over", over, PIXELS_OVER)
+    everywhere = world_sum if over == "world" else _as_it_is
     if reduction == "mean":
-        total = weights.expand_as(losses).sum()
-        return losses.sum() / total.where(total > 0, 1.0)
+        total = everywhere(weights.expand_as(losses).sum())
+        return everywhere(losses.sum()) / total.where(total > 0, 1.0)
     per_pixel = losses.mean(1)
-    return per_pixel if reduction == "none" else per_pixel.sum()
+    return per_pixel if reduction == "none" else everywhere(per_pixel.sum())
+
+
+def _as_it_is(local: Tensor) -> Tensor:
+    return local
 
 
 def _sides(inputs: LossInputs, factors: Tensor | None) -> tuple[Tensor | float, Tensor | float]:

@@ -1,33 +1,43 @@
 """What losses on overlapping regions (Dice, Jaccard, ...) share: five switches, the soft counts, the reduction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, get_args
+from dataclasses import dataclass, replace
+from typing import Final, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from litseg.labels import IGNORE_INDEX, Task
-from litseg.losses.inputs import LossInputs, check_choice
+from litseg.losses.arguments import check_choice
+from litseg.losses.inputs import LossInputs
 from litseg.losses.loss import REDUCTIONS, Loss, Reduction
+from litseg.losses.overlap import Over, Overlap
+from litseg.losses.softmax_statistics import MASS, SQUARED_MASS
 
-Over = Literal["image", "batch"]
 Absent = Literal["present", "all", "zero"]
+Form = Literal["linear", "log", "log_cosh"]
 OVERS: Final[tuple[str, ...]] = get_args(Over)
 ABSENTS: Final[tuple[str, ...]] = get_args(Absent)
+FORMS: Final[tuple[str, ...]] = get_args(Form)
+SMALLEST_SCORE: Final = 1e-7
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegionSwitches:
-    """The five choices in which the region losses of the literature differ.
+    """The choices in which the region losses of the literature differ.
 
     Args:
-        over: what one count is summed over: every "image" on its own, or all pixels of the "batch".
+        over: what one count is summed over: every "image" on its own, all pixels of the "batch", or of the batches of
+            all processes of a distributed training ("world"; the loss is then the one of the joined batch, and so is
+            the gradient after DDP's averaging).
         absent: a class without a valid pixel in the target leaves the mean over classes ("present"), counts in it with
             the loss it has ("all"), or counts in it as 0 ("zero").
         smooth_numerator: added to the numerator of the score, >= 0.
         smooth_denominator: added to its denominator, >= 0.
         power: the exponent k of probabilities and targets in the counts, 1 or 2.
+        form: what the loss of a class is of its score s: 1 - s ("linear"), - log s ("log"; s counts as at least 1e-7),
+            or log cosh(1 - s) ("log_cosh"). Source of the last: Jadon, A Survey of Loss Functions for Semantic
+            Segmentation, 2020.
 
     Raises:
         ValueError: a value other than these.
@@ -38,74 +48,44 @@ class RegionSwitches:
     smooth_numerator: float = 0.0
     smooth_denominator: float = 0.0
     power: Literal[1, 2] = 1
+    form: Form = "linear"
 
     def __post_init__(self) -> None:
         check_choice("over", self.over, OVERS)
         check_choice("absent", self.absent, ABSENTS)
         check_choice("power", self.power, (1, 2))
+        check_choice("form", self.form, FORMS)
         for name in ("smooth_numerator", "smooth_denominator"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name}: got {getattr(self, name)}, expected a number >= 0")
 
 
-class Overlap(NamedTuple):
-    """Soft counts of every class, (N, C) over="image" or (C,) over="batch"; w are the pixel weights."""
-
-    shared: Tensor  # sum w (p^k + t^k - |p - t|^k) / 2: the true positives
-    predicted: Tensor  # sum w p^k
-    truth: Tensor  # sum w t^k
-    weight: Tensor  # sum w: 0 where nothing is valid; one channel where w has one
-
-
-def overlap(inputs: LossInputs, switches: RegionSwitches) -> Overlap:
-    """Count prediction, truth and what they share.
-
-    (p + t - |p - t|) / 2 = min(p, t) and (p^2 + t^2 - (p - t)^2) / 2 = p t, so no large sums cancel. For 0/1 targets
-    both are p t. Source: Wang et al., Jaccard Metric Losses: Optimizing the Jaccard Index with Soft Labels, 2023.
-    """
-    p, t, w = inputs.probabilities, inputs.target, inputs.weights
-    weighted = w * p
-    product = inputs.hard or switches.power == 2
-    shared = weighted * t if product else w * torch.minimum(p, t)
-    squared = switches.power == 2
-    dims = [*range(2, p.ndim)] + ([0] if switches.over == "batch" else [])
-    return Overlap(
-        shared.sum(dims),
-        (weighted * p if squared else weighted).sum(dims),
-        (w * t * t if squared else w * t).sum(dims),
-        w.sum(dims),
-    )
-
-
-def score(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """Numerator / denominator, and 1 without a gradient for 0 / 0: nothing was there and nothing was said.
-
-    A denominator counts as 0 below the root of the smallest normal number: the gradient, 1 / denominator, stays
-    finite there, even times the scale of mixed precision.
-    """
-    empty = denominator <= torch.finfo(denominator.dtype).tiny ** 0.5
-    return torch.where(empty, 1.0, numerator / torch.where(empty, 1.0, denominator))
+def loss_of_score(scores: Tensor, form: Form) -> Tensor:
+    """1 - s, - log s or log cosh(1 - s), each 0 for s = 1."""
+    if form == "log":
+        return -scores.clamp_min(SMALLEST_SCORE).log()
+    return 1 - scores if form == "linear" else (1 - scores).cosh().log()
 
 
 def reduce_regions(
-    losses: Tensor, counts: Overlap, switches: RegionSwitches, class_weights: Tensor | None, reduction: Reduction
+    scores: Tensor, counts: Overlap, switches: RegionSwitches, class_weights: Tensor | None, reduction: Reduction
 ) -> Tensor:
-    """Reduce the losses of classes: first over classes, sum(w l) / sum(w), then over images.
+    """Turn the scores of classes into a loss: first over classes, sum(w l) / sum(w), then over images.
 
     Args:
-        losses: (N, C) or (C,), 1 - score.
+        scores: (N, C) or (C,), 1 for a perfect class.
         counts: the counts they were computed from.
         switches: how; a class (of an image) without a valid pixel has loss 0.
         class_weights: w, one per channel.
         reduction: over="image": "none" is the mean over classes of every image (N,), "mean" the mean over images
-            (without images where no class counts), "sum" the sum. over="batch": "none" is w l of every class (C,), 0
+            (without images where no class counts), "sum" the sum. Otherwise "none" is w l of every class (C,), 0
             for a class out of the mean, "sum" the sum, "mean" sum(w l) / sum(w).
 
     Raises:
         ValueError: an unknown reduction.
     """
     check_choice("reduction", reduction, REDUCTIONS)
-    weights, losses = _class_weights(losses, counts, switches.absent, class_weights)
+    weights, losses = _class_weights(loss_of_score(scores, switches.form), counts, switches.absent, class_weights)
     losses = losses * weights
     if switches.over == "image":
         total = weights.sum(1)
@@ -120,9 +100,10 @@ def reduce_regions(
 
 
 class RegionLoss(Loss):
-    """A loss on regions: `Loss` with the five switches, see `RegionSwitches`.
+    """A loss on regions: `Loss` with the switches of `RegionSwitches`.
 
-    In binary mode the foreground is the only class, so `class_weights` cancel in the mean.
+    In binary mode the foreground is the only class, so `class_weights` cancel in the mean. over="world" holds in
+    training mode; in evaluation, where processes may hold different numbers of batches, it means "batch".
 
     Args:
         mode: see `Loss`.
@@ -133,7 +114,8 @@ class RegionLoss(Loss):
         smooth_numerator: see `RegionSwitches`.
         smooth_denominator: see `RegionSwitches`.
         power: see `RegionSwitches`.
-        reduction: "mean" or "sum" to a scalar, "none" to (N,) for over="image", (C,) for "batch".
+        form: see `RegionSwitches`.
+        reduction: "mean" or "sum" to a scalar, "none" to (N,) for over="image", else (C,).
 
     Raises:
         ValueError: as `RegionSwitches` and `Loss`.
@@ -149,20 +131,30 @@ class RegionLoss(Loss):
         smooth_numerator: float = 0.0,
         smooth_denominator: float = 0.0,
         power: Literal[1, 2] = 1,
+        form: Form = "linear",
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(mode, ignore_index, class_weights, reduction)
-        self.switches = RegionSwitches(
+        self._switches = RegionSwitches(
             over=over,
             absent=absent,
             smooth_numerator=smooth_numerator,
             smooth_denominator=smooth_denominator,
             power=power,
+            form=form,
+        )
+        self.needs = frozenset({SQUARED_MASS if power == 2 else MASS})
+
+    @property
+    def switches(self) -> RegionSwitches:
+        """The switches as they hold now."""
+        return (
+            self._switches if self.training or self._switches.over != "world" else replace(self._switches, over="batch")
         )
 
     def extra_repr(self) -> str:
         """The settings that `print(loss)` shows."""
-        return f"{super().extra_repr()}, {self.switches}"
+        return f"{super().extra_repr()}, {self._switches}"
 
 
 def channel_weights(inputs: LossInputs, class_weights: Tensor | None) -> Tensor | None:

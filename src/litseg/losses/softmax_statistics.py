@@ -1,0 +1,144 @@
+"""What most losses need of a softmax, in two passes over the logits and without a copy of them.
+
+A cross-entropy reads the log-probability of every pixel's label, and a Dice loss the sums of the probabilities; neither
+needs all probabilities at once. So the logits are read in chunks that stay in the processor's cache, the probabilities
+of a chunk are dropped once they are counted, and computed again on the way back, where the gradient is written down in
+closed form. Autograd would keep a copy of the logits' size for every step between.
+
+Shape letters: N images, C classes, P pixels.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from litseg.losses.arguments import autocast_off
+
+CPU_CHUNK: Final = 2**17  # elements: with its temporaries it stays in a second-level cache
+OTHER_CHUNK: Final = 2**26  # elements: few kernels, and still a bound on the temporaries
+
+LABEL_LOG_PROBABILITY, SQUARES, MASS, SQUARED_MASS = "label_log_probability", "squares", "mass", "squared_mass"
+Here = tuple[slice, slice, slice]
+
+
+def softmax_statistics(logits: Tensor, labels: Tensor, weights: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+    """Statistics of p = softmax(logits) that take less memory than p, differentiable once, by the logits.
+
+    Args:
+        logits: float (N, C, P); at void pixels anything, NaN too.
+        labels: classes y, int64 (N, 1, P); any class where void.
+        weights: w >= 0, float32 or float64 (N, 1, P), 0 where void. All results are of its dtype.
+        wanted: names of the statistics that are computed besides the first.
+
+    Returns:
+        By name: `label_log_probability`, log p_y (N, 1, P), 0 where void; `squares`, sum_c p_c^2 of every pixel
+        (N, 1, P), 0 where void; `mass`, sum w p over the pixels (N, C); `squared_mass`, sum w p^2 (N, C).
+    """
+    names = (SQUARES, MASS, SQUARED_MASS)
+    with autocast_off(logits.device):
+        results = _SoftmaxStatistics.apply(  # type: ignore[no-untyped-call]
+            logits, labels, weights, *(name in wanted for name in names)
+        )
+    named = zip((LABEL_LOG_PROBABILITY, *names), results, strict=True)
+    return {name: result for name, result in named if result is not None}
+
+
+class _SoftmaxStatistics(torch.autograd.Function):
+    """Of one pixel, G = dL/dp gives dL/dz = p (G - sum_k p_k G_k), and g = dL/dlog p_y gives g (onehot(y) - p)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, labels: Tensor, weights: Tensor, squares: bool, mass: bool, squared_mass: bool
+    ) -> tuple[Tensor | None, ...]:
+        log_p = torch.empty_like(weights)
+        p_squares = torch.empty_like(weights) if squares else None
+        p_mass, p_squared_mass = (
+            weights.new_zeros(logits.shape[:2]) if want else None for want in (mass, squared_mass)
+        )
+        for here in _chunks(logits):
+            w = weights[here]
+            log_softmax = _softmax(torch.log_softmax, logits[here].to(w.dtype))
+            log_p[here] = log_softmax.gather(1, labels[here]).masked_fill_(w == 0, 0.0)
+            if not (squares or mass or squared_mass):
+                continue
+            p = _without_nan(log_softmax.exp_())
+            _add_weighted_sum(p_mass, here, p, w)
+            if squares or squared_mass:
+                p = p.square_()
+                _add_weighted_sum(p_squared_mass, here, p, w)
+            if p_squares is not None:
+                p_squares[here] = p.sum(1, keepdim=True).masked_fill_(w == 0, 0.0)
+        ctx.save_for_backward(logits, labels, weights)
+        ctx.set_materialize_grads(False)
+        return log_p, p_squares, p_mass, p_squared_mass
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, log_p: Tensor | None, squares: Tensor | None, mass: Tensor | None, squared_mass: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        """What comes in are the gradients of the results of `forward`; None where nobody used one."""
+        logits, labels, weights = ctx.saved_tensors
+        gradient = torch.empty_like(logits)
+        with autocast_off(logits.device):
+            for here in _chunks(logits):
+                p = _without_nan(_softmax(torch.softmax, logits[here].to(weights.dtype)))
+                upstream = (None if g is None else g[here] for g in (log_p, squares))
+                per_class = (None if g is None else g[here[0], :, None] for g in (mass, squared_mass))
+                gradient[here] = _chunk_gradient(p, labels[here], weights[here], *upstream, *per_class)
+        return gradient, None, None, None, None, None
+
+
+def _chunk_gradient(
+    p: Tensor,
+    labels: Tensor,
+    w: Tensor,
+    log_p: Tensor | None,
+    squares: Tensor | None,
+    mass: Tensor | None,
+    squared_mass: Tensor | None,
+) -> Tensor:
+    """P (G - sum_k p_k G_k - g) + g onehot(y), where G = w mass + 2 p (w squared_mass + squares)."""
+    shift = torch.zeros_like(w) if log_p is None else log_p
+    if mass is not None:
+        shift = torch.bmm(mass.transpose(1, 2), p).mul_(w).add_(shift)
+    quadratic = None
+    if squares is not None or squared_mass is not None:
+        quadratic = (w * (0 if squared_mass is None else squared_mass) + (0 if squares is None else squares)) * p * 2
+        shift = (quadratic * p).sum(1, keepdim=True).add_(shift)
+    # w mass - shift of every class and pixel as one product of matrices of rank 2
+    result = (
+        -shift if mass is None else torch.bmm(torch.cat([mass, -torch.ones_like(mass)], 2), torch.cat([w, shift], 1))
+    )
+    result = p.mul_(result if quadratic is None else quadratic.add_(result))
+    return result if log_p is None else result.scatter_add_(1, labels, log_p)
+
+
+def _chunks(logits: Tensor) -> Iterator[Here]:
+    """Slices of whole images where they are small, and of the pixels of one image where it is large."""
+    images, classes, pixels = logits.shape
+    size = max(1, (CPU_CHUNK if logits.device.type == "cpu" else OTHER_CHUNK) // classes)
+    count, step = max(1, size // max(1, pixels)), min(size, max(1, pixels))
+    for image in range(0, images, count):
+        for pixel in range(0, pixels, step):
+            yield slice(image, image + count), slice(None), slice(pixel, pixel + step)
+
+
+def _softmax(activation: Callable[[Tensor, int], Tensor], logits: Tensor) -> Tensor:
+    """Over the classes; torch would copy channels-last logits first, unless they lie along the last dimension."""
+    if logits.stride(1) == 1:
+        return activation(logits.transpose(1, 2), 2).transpose(1, 2)
+    return activation(logits, 1)
+
+
+def _without_nan(p: Tensor) -> Tensor:
+    """Probabilities with 0 for NaN, in place: at void pixels 0 times NaN would count; at others log p_y is NaN too."""
+    return p.nan_to_num_(0.0)
+
+
+def _add_weighted_sum(total: Tensor | None, here: Here, p: Tensor, w: Tensor) -> None:
+    if total is not None:
+        total[here[0]] += torch.bmm(p, w.transpose(1, 2)).squeeze(2)
