@@ -7,7 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from litseg.labels import IGNORE_INDEX, Task
-from litseg.losses import CompoundLoss, CrossEntropyLoss, DiceLoss, FocalLoss, JaccardLoss
+from litseg.losses import (
+    CompoundLoss,
+    CrossEntropyLoss,
+    DiceLoss,
+    FocalLoss,
+    FocalTverskyLoss,
+    GeneralizedDiceLoss,
+    JaccardLoss,
+    MCCLoss,
+    TverskyLoss,
+    UnifiedFocalLoss,
+)
 
 MODES: tuple[Task, ...] = ("multiclass", "binary", "multilabel")
 CLASSES = 4
@@ -22,6 +33,11 @@ PLAIN: dict[str, Callable[..., nn.Module]] = {
     "FocalLoss": FocalLoss,
     "DiceLoss": DiceLoss,
     "JaccardLoss": JaccardLoss,
+    "TverskyLoss": TverskyLoss,
+    "FocalTverskyLoss": FocalTverskyLoss,
+    "GeneralizedDiceLoss": GeneralizedDiceLoss,
+    "MCCLoss": MCCLoss,
+    "UnifiedFocalLoss": UnifiedFocalLoss,
     "CompoundLoss": _compound,
 }
 """Name in clauses.yaml -> loss with its default switches."""
@@ -35,6 +51,12 @@ VARIANTS: dict[str, Callable[..., nn.Module]] = {
     "dice all smooth": lambda mode, **s: DiceLoss(mode, absent="all", smooth_denominator=1.0, **s),
     "dice image all": lambda mode, **s: DiceLoss(mode, over="image", absent="all", smooth_numerator=0.5, **s),
     "jaccard zero": lambda mode, **s: JaccardLoss(mode, absent="zero", **s),
+    "jaccard log": lambda mode, **s: JaccardLoss(mode, form="log", **s),
+    "dice log-cosh": lambda mode, **s: DiceLoss(mode, form="log_cosh", **s),
+    "focal tversky 2": lambda mode, **s: FocalTverskyLoss(mode, gamma=2.0, **s),
+    "generalized image": lambda mode, **s: GeneralizedDiceLoss(mode, over="image", balance="simple", absent="all", **s),
+    "mcc image": lambda mode, **s: MCCLoss(mode, over="image", **s),
+    "unified symmetric": lambda mode, **s: UnifiedFocalLoss(mode, asymmetric=False, **s),
     "jaccard squared": lambda mode, **s: JaccardLoss(mode, power=2, **s),
 }
 """Every branch of every loss, for the clauses that know no exception."""

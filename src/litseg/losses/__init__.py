@@ -10,18 +10,30 @@ from litseg.losses.compound import CompoundLoss
 from litseg.losses.cross_entropy import CrossEntropyLoss
 from litseg.losses.dice import DiceLoss
 from litseg.losses.focal import FocalLoss
+from litseg.losses.focal_tversky import FocalTverskyLoss
+from litseg.losses.generalized_dice import GeneralizedDiceLoss
 from litseg.losses.inputs import LossInputs
 from litseg.losses.jaccard import JaccardLoss
 from litseg.losses.loss import Loss
+from litseg.losses.mcc import MCCLoss
+from litseg.losses.pixelwise import PixelLoss
 from litseg.losses.region import RegionLoss
+from litseg.losses.tversky import TverskyLoss
+from litseg.losses.unified_focal import UnifiedFocalLoss
 
 __all__ = [
     "CompoundLoss",
     "CrossEntropyLoss",
     "DiceLoss",
     "FocalLoss",
+    "FocalTverskyLoss",
+    "GeneralizedDiceLoss",
     "JaccardLoss",
     "Loss",
     "LossInputs",
+    "MCCLoss",
+    "PixelLoss",
     "RegionLoss",
+    "TverskyLoss",
+    "UnifiedFocalLoss",
 ]

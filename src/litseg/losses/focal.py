@@ -58,7 +58,7 @@ def focal(
     losses = inputs.weights * negative_log_likelihood(inputs, factors)
     if gamma != 0:
         # the slope of d^gamma is infinite at 0 for gamma < 1, and times the loss, 0, it would be NaN
-        distance = _distance(inputs)
+        distance = distance_to_target(inputs)
         losses = losses * distance.clamp_min(torch.finfo(distance.dtype).tiny) ** gamma
     return reduce_pixels(losses, weights_of_pixels(inputs, class_weights), reduction, over)
 
@@ -115,7 +115,7 @@ def check_gamma(gamma: float) -> None:
         raise ValueError(f"gamma: got {gamma}, expected a number >= 0")
 
 
-def _distance(inputs: LossInputs) -> Tensor:
+def distance_to_target(inputs: LossInputs) -> Tensor:
     """Total variation between target and prediction, in [0, 1]: 1 - p_y for a hard label y."""
     if inputs.mode == "multiclass":
         if inputs.hard:

@@ -24,7 +24,7 @@ from litseg.losses.softmax_statistics import LABEL_LOG_PROBABILITY, MASS, SQUARE
 MODES: Final[tuple[str, ...]] = get_args(Task)
 LOGARITHMS: Final = frozenset({"log_probabilities"})
 ALL_PROBABILITIES: Final = LOGARITHMS | {"probabilities"}
-BLOCK: Final = 1024  # pixels added up one after the other: more would lose digits in float32
+BLOCK: Final = 1024  # pixels that add up in one place: on a GPU, more would wait for each other
 Result = TypeVar("Result")
 
 
@@ -174,10 +174,11 @@ class LossInputs:
     def sum_by_label(self, values: Tensor) -> Tensor:
         """The sum of `values` (N, 1, *S) over the pixels of each label of a hard multiclass target (N, C)."""
         images, classes = self._raw_logits.shape[:2]
-        flat = values.flatten(1)
+        # one after the other in float32, equal values would lose digits
+        flat = values.flatten(1).to(torch.float32 if values.device.type == "mps" else torch.float64)
         index = self.once("block of a label", lambda: _blocks(self.labels.flatten(1), classes))
         sums = flat.new_zeros((images, -(-flat.shape[1] // BLOCK) * classes)).scatter_add(1, index, flat)
-        return sums.view(images, -1, classes).sum(1)
+        return sums.view(images, -1, classes).sum(1).to(values.dtype)
 
     def _statistic(self, name: str, of_all_probabilities: Callable[[], Tensor]) -> Tensor:
         if not self._in_chunks:

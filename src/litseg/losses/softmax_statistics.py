@@ -8,7 +8,7 @@ closed form. Autograd would keep a copy of the logits' size for every step betwe
 Shape letters: N images, C classes, P pixels.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import torch
@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from litseg.losses.arguments import autocast_off
 
-CPU_CHUNK: Final = 2**17  # elements: with its temporaries it stays in a second-level cache
+CPU_CHUNK: Final = 2**19  # elements: smaller, and calling the kernels costs more than the cache saves
 OTHER_CHUNK: Final = 2**26  # elements: few kernels, and still a bound on the temporaries
 
 LABEL_LOG_PROBABILITY, SQUARES, MASS, SQUARED_MASS = "label_log_probability", "squares", "mass", "squared_mass"
@@ -55,20 +55,22 @@ class _SoftmaxStatistics(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         log_p = torch.empty_like(weights)
         p_squares = torch.empty_like(weights) if squares else None
-        p_mass, p_squared_mass = (
-            weights.new_zeros(logits.shape[:2]) if want else None for want in (mass, squared_mass)
-        )
-        for here in _chunks(logits):
+        p_mass = weights.new_zeros(logits.shape[:2]) if mass else None
+        p_squared_mass = weights.new_zeros(logits.shape[:2]) if squared_mass else None
+        for here, z, p in _chunks(logits, weights.dtype):
             w = weights[here]
-            log_softmax = _softmax(torch.log_softmax, logits[here].to(w.dtype))
-            log_p[here] = log_softmax.gather(1, labels[here]).masked_fill_(w == 0, 0.0)
-            if not (squares or mass or squared_mass):
-                continue
-            p = _without_nan(log_softmax.exp_())
-            _add_weighted_sum(p_mass, here, p, w)
-            if squares or squared_mass:
-                p = p.square_()
-                _add_weighted_sum(p_squared_mass, here, p, w)
+            _softmax(z, p)
+            # the largest probability keeps its digits, so it gives log sum exp z: logits of labels less that are log p
+            log_sum = z.amax(1, keepdim=True).sub_(p.amax(1, keepdim=True).log_())
+            log_p[here] = z.gather(1, labels[here]).sub_(log_sum).masked_fill_(w == 0, 0.0)
+            if squares or mass or squared_mass:
+                _without_nan(p)
+            if p_mass is not None:
+                p_mass[here[0]] += torch.mul(p, w, out=z).sum(2)
+            if p_squares is not None or p_squared_mass is not None:
+                p.square_()
+            if p_squared_mass is not None:
+                p_squared_mass[here[0]] += torch.mul(p, w, out=z).sum(2)
             if p_squares is not None:
                 p_squares[here] = p.sum(1, keepdim=True).masked_fill_(w == 0, 0.0)
         ctx.save_for_backward(logits, labels, weights)
@@ -84,24 +86,27 @@ class _SoftmaxStatistics(torch.autograd.Function):
         logits, labels, weights = ctx.saved_tensors
         gradient = torch.empty_like(logits)
         with autocast_off(logits.device):
-            for here in _chunks(logits):
-                p = _without_nan(_softmax(torch.softmax, logits[here].to(weights.dtype)))
-                upstream = (None if g is None else g[here] for g in (log_p, squares))
+            for here, z, p in _chunks(logits, weights.dtype):
+                _without_nan(_softmax(z, p))
+                per_pixel = (None if g is None else g[here] for g in (log_p, squares))
                 per_class = (None if g is None else g[here[0], :, None] for g in (mass, squared_mass))
-                gradient[here] = _chunk_gradient(p, labels[here], weights[here], *upstream, *per_class)
+                out = gradient[here]
+                torch.mul(p, _factor(p, weights[here], z, *per_pixel, *per_class), out=out)
+                if log_p is not None:
+                    out.scatter_add_(1, labels[here], log_p[here].to(out.dtype))
         return gradient, None, None, None, None, None
 
 
-def _chunk_gradient(
+def _factor(
     p: Tensor,
-    labels: Tensor,
     w: Tensor,
+    room: Tensor,
     log_p: Tensor | None,
     squares: Tensor | None,
     mass: Tensor | None,
     squared_mass: Tensor | None,
 ) -> Tensor:
-    """P (G - sum_k p_k G_k - g) + g onehot(y), where G = w mass + 2 p (w squared_mass + squares)."""
+    """G - sum_k p_k G_k - g, where G = w mass + 2 p (w squared_mass + squares), g = log_p; `room` is written over."""
     shift = torch.zeros_like(w) if log_p is None else log_p
     if mass is not None:
         shift = torch.bmm(mass.transpose(1, 2), p).mul_(w).add_(shift)
@@ -109,36 +114,47 @@ def _chunk_gradient(
     if squares is not None or squared_mass is not None:
         quadratic = (w * (0 if squared_mass is None else squared_mass) + (0 if squares is None else squares)) * p * 2
         shift = (quadratic * p).sum(1, keepdim=True).add_(shift)
-    # w mass - shift of every class and pixel as one product of matrices of rank 2
-    result = (
-        -shift if mass is None else torch.bmm(torch.cat([mass, -torch.ones_like(mass)], 2), torch.cat([w, shift], 1))
-    )
-    result = p.mul_(result if quadratic is None else quadratic.add_(result))
-    return result if log_p is None else result.scatter_add_(1, labels, log_p)
+    factor = -shift
+    if mass is not None:  # of every class and pixel: a product of matrices of rank 2
+        factor = torch.bmm(torch.cat([mass, torch.ones_like(mass)], 2), torch.cat([w, factor], 1), out=room)
+    return factor if quadratic is None else quadratic.add_(factor)
 
 
-def _chunks(logits: Tensor) -> Iterator[Here]:
-    """Slices of whole images where they are small, and of the pixels of one image where it is large."""
+def _chunks(logits: Tensor, dtype: torch.dtype) -> Iterator[tuple[Here, Tensor, Tensor]]:
+    """Whole images where they are small, some pixels of one image where it is large.
+
+    Yields:
+        Where the chunk is, its logits, and room for its probabilities; both are written over by the next chunk, because
+        fresh memory costs more time than the arithmetic.
+    """
     images, classes, pixels = logits.shape
     size = max(1, (CPU_CHUNK if logits.device.type == "cpu" else OTHER_CHUNK) // classes)
     count, step = max(1, size // max(1, pixels)), min(size, max(1, pixels))
+    room = torch.empty(2, min(count, images) * classes * step, dtype=dtype, device=logits.device)
     for image in range(0, images, count):
         for pixel in range(0, pixels, step):
-            yield slice(image, image + count), slice(None), slice(pixel, pixel + step)
+            here = slice(image, image + count), slice(None), slice(pixel, pixel + step)
+            part = logits[here]
+            z, p = (_in_layout_of(part, flat[: part.numel()]) for flat in room)
+            yield here, z.copy_(part), p
 
 
-def _softmax(activation: Callable[[Tensor, int], Tensor], logits: Tensor) -> Tensor:
-    """Over the classes; torch would copy channels-last logits first, unless they lie along the last dimension."""
-    if logits.stride(1) == 1:
-        return activation(logits.transpose(1, 2), 2).transpose(1, 2)
-    return activation(logits, 1)
+def _in_layout_of(part: Tensor, flat: Tensor) -> Tensor:
+    """`flat` as (N, C, P), with the classes of a pixel side by side where they are in `part` (channels last)."""
+    images, classes, pixels = part.shape
+    if part.stride(1) == 1:
+        return flat.view(images, pixels, classes).transpose(1, 2)
+    return flat.view(images, classes, pixels)
+
+
+def _softmax(logits: Tensor, out: Tensor) -> Tensor:
+    """Over the classes; torch would copy logits that are not contiguous."""
+    if logits.is_contiguous():
+        return torch.softmax(logits, 1, out=out)
+    torch.softmax(logits.transpose(1, 2), 2, out=out.transpose(1, 2))
+    return out
 
 
 def _without_nan(p: Tensor) -> Tensor:
     """Probabilities with 0 for NaN, in place: at void pixels 0 times NaN would count; at others log p_y is NaN too."""
     return p.nan_to_num_(0.0)
-
-
-def _add_weighted_sum(total: Tensor | None, here: Here, p: Tensor, w: Tensor) -> None:
-    if total is not None:
-        total[here[0]] += torch.bmm(p, w.transpose(1, 2)).squeeze(2)
