@@ -4,8 +4,7 @@ Shape letters: N images, C channels, *S the spatial sizes (H, W for images).
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from functools import cached_property
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, Generic, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -26,6 +25,21 @@ LOGARITHMS: Final = frozenset({"log_probabilities"})
 ALL_PROBABILITIES: Final = LOGARITHMS | {"probabilities"}
 BLOCK: Final = 1024  # pixels that add up in one place: on a GPU, more would wait for each other
 Result = TypeVar("Result")
+
+
+class _kept(Generic[Result]):  # noqa: N801  # read as a decorator
+    """`functools.cached_property` without the lock of Python 3.11, which torch.compile cannot trace."""
+
+    def __init__(self, compute: Callable[[Any], Result]) -> None:
+        self.compute, self.__doc__ = compute, compute.__doc__
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, inputs: Any, _owner: type) -> Result:
+        value = self.compute(inputs)
+        setattr(inputs, self.name, value)  # found before this descriptor from now on
+        return value
 
 
 class LossInputs:
@@ -99,7 +113,7 @@ class LossInputs:
         result: Result = self._kept[key]
         return result
 
-    @cached_property
+    @_kept
     def valid(self) -> Tensor:
         """Where a pixel counts: bool (N, 1, *S), or (N, C, *S) where the channels differ."""
         if self._pixel_weights is None:
@@ -109,24 +123,24 @@ class LossInputs:
         weighted = self._pixel_weights != 0
         return weighted & (self._raw_target != self._ignore_index) if self.hard else weighted
 
-    @cached_property
+    @_kept
     def weights(self) -> Tensor:
         """Pixel weights, 1 where none were given and 0 where void, shaped as `valid`."""
         if self._pixel_weights is None:
             return self.valid.to(self.dtype)
         return torch.where(self.valid, self._pixel_weights, 0.0)
 
-    @cached_property
+    @_kept
     def logits(self) -> Tensor:
         """Logits (N, C, *S); 0 where void, because 0 times an infinite logit would be NaN."""
         return torch.where(self.valid, self._raw_logits.to(self.dtype), 0.0)
 
-    @cached_property
+    @_kept
     def labels(self) -> Tensor:
         """Class indices of a hard multiclass target, int64 (N, 1, *S); 0 where void, which is safe to index with."""
         return torch.where(self.valid, self._raw_target, 0)
 
-    @cached_property
+    @_kept
     def target(self) -> Tensor:
         """Target probabilities (N, C, *S): one-hot for hard multiclass labels; 0 where void."""
         if self.hard and self.mode == "multiclass":
@@ -134,39 +148,39 @@ class LossInputs:
             return one_hot.scatter_(1, self.labels, self.valid.to(self.dtype))
         return torch.where(self.valid, self._raw_target, 0).to(self.dtype)
 
-    @cached_property
+    @_kept
     def log_probabilities(self) -> Tensor:
         """Logarithm of `probabilities`, finite where they round to 0."""
         return self.logits.log_softmax(1) if self.mode == "multiclass" else F.logsigmoid(self.logits)
 
-    @cached_property
+    @_kept
     def log_complements(self) -> Tensor:
         """log(1 - p) of a sigmoid mode; not log p - logit, which cancels for confident pixels."""
         return F.logsigmoid(-self.logits)
 
-    @cached_property
+    @_kept
     def probabilities(self) -> Tensor:
         """Softmax or sigmoid of the logits (N, C, *S), from the log-probabilities where those are wanted too."""
         if "log_probabilities" in self.__dict__.keys() | self._wanted:
             return self.log_probabilities.exp()
         return self.logits.softmax(1) if self.mode == "multiclass" else self.logits.sigmoid()
 
-    @cached_property
+    @_kept
     def label_log_probability(self) -> Tensor:
         """Log p of the label of every pixel of a hard multiclass target (N, 1, *S)."""
         return self._statistic(LABEL_LOG_PROBABILITY, lambda: self.log_probabilities.gather(1, self.labels))
 
-    @cached_property
+    @_kept
     def squares(self) -> Tensor:
         """sum_c p_c^2 of every pixel in multiclass mode (N, 1, *S)."""
         return self._statistic(SQUARES, lambda: self.probabilities.square().sum(1, keepdim=True))
 
-    @cached_property
+    @_kept
     def mass(self) -> Tensor:
         """Sum w p over the pixels of every image (N, C)."""
         return self._statistic(MASS, lambda: (self.weights * self.probabilities).flatten(2).sum(2))
 
-    @cached_property
+    @_kept
     def squared_mass(self) -> Tensor:
         """Sum w p^2 over the pixels of every image (N, C)."""
         return self._statistic(SQUARED_MASS, lambda: (self.weights * self.probabilities.square()).flatten(2).sum(2))
@@ -189,7 +203,7 @@ class LossInputs:
         found = self._statistics[name]
         return found if found.ndim == 2 else found.view(self.labels.shape)
 
-    @cached_property
+    @_kept
     def _in_chunks(self) -> bool:
         if self.mode != "multiclass" or not self.hard or torch.compiler.is_compiling():  # a compiler does this itself
             return False

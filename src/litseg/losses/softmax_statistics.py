@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from litseg.losses.arguments import autocast_off
 
@@ -78,11 +77,12 @@ class _SoftmaxStatistics(torch.autograd.Function):
         return log_p, p_squares, p_mass, p_squared_mass
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx: Any, log_p: Tensor | None, squares: Tensor | None, mass: Tensor | None, squared_mass: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         """What comes in are the gradients of the results of `forward`; None where nobody used one."""
+        if torch.is_grad_enabled():  # create_graph=True: the result would count as a constant
+            raise RuntimeError("litseg.losses: no second derivatives; give a one-hot float target, which has them")
         logits, labels, weights = ctx.saved_tensors
         gradient = torch.empty_like(logits)
         with autocast_off(logits.device):
@@ -90,10 +90,13 @@ class _SoftmaxStatistics(torch.autograd.Function):
                 _without_nan(_softmax(z, p))
                 per_pixel = (None if g is None else g[here] for g in (log_p, squares))
                 per_class = (None if g is None else g[here[0], :, None] for g in (mass, squared_mass))
-                out = gradient[here]
-                torch.mul(p, _factor(p, weights[here], z, *per_pixel, *per_class), out=out)
+                factor = _factor(p, weights[here], z, *per_pixel, *per_class)
+                out = gradient[here] if gradient.dtype == p.dtype else z  # half precision is rounded once, at the end
+                torch.mul(p, factor, out=out)
                 if log_p is not None:
-                    out.scatter_add_(1, labels[here], log_p[here].to(out.dtype))
+                    out.scatter_add_(1, labels[here], log_p[here])
+                if out is z:
+                    gradient[here] = z
         return gradient, None, None, None, None, None
 
 
