@@ -14,7 +14,20 @@ from litseg.losses import CompoundLoss, CrossEntropyLoss, DiceLoss
 from tests.losses.cases import MODES, make_labels, make_logits
 
 FOLDER = Path(__file__).parents[2] / "conf" / "loss"
-OURS = ["bce", "ce", "ce_dice", "dice", "focal", "iou", "weighted_ce"]
+OURS = [
+    "bce",
+    "ce",
+    "ce_dice",
+    "dice",
+    "focal",
+    "focal_tversky",
+    "generalized_dice",
+    "iou",
+    "mcc",
+    "tversky",
+    "unified_focal",
+    "weighted_ce",
+]
 LEFT_TO_THE_CODE = {"reduction", "ignore_index"}  # training needs a scalar; the void label has one home
 
 
@@ -66,6 +79,10 @@ def test_a_compound_is_built_from_the_lists_that_hydra_makes() -> None:
     assert isinstance(dice, DiceLoss)
     assert ce.class_weights is not None
     assert ce.class_weights.tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_every_file_is_tested() -> None:
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(OURS)
 
 
 def test_weighted_ce_names_its_method() -> None:
