@@ -35,7 +35,7 @@ class TestClassWeights:
     def _resolved(self, *overrides: str) -> tuple[DictConfig, dict[str, Any], list[float]]:
         cfg = compose("train", overrides=[*SMALL, *overrides])
         data = build_data(cfg)
-        expected = class_weights("median_frequency", data.scans["train"])
+        expected = class_weights("median_frequency", data.scans["train"], data.source.task)
         return cfg, resolve_class_weights(cfg.loss, data), [round(value, 4) for value in expected]
 
     def test_one_method_reaches_every_term_of_a_compound(self) -> None:
@@ -43,7 +43,26 @@ class TestClassWeights:
         loss = build_loss(cfg.loss)
         assert isinstance(loss, CompoundLoss)
         assert [_weights_of(term) for term in loss.losses.values()] == [expected, expected]
-        assert list(found) == ["loss.class_weights"]
+        assert found == {
+            "loss.class_weights": {"method": "median_frequency", "values": pytest.approx(expected, abs=1e-4)}
+        }
+
+    def test_a_method_takes_parameters(self) -> None:
+        mapping = "loss.class_weights={method:median_frequency,median_over:classes_and_void}"
+        for choice in ("loss=ce_dice", "loss=weighted_ce", "loss=ce"):
+            cfg, found, expected = self._resolved(choice, mapping)
+            loss = build_loss(cfg.loss)
+            found_values = found["loss.class_weights"].pop("values")
+            assert found == {"loss.class_weights": {"method": "median_frequency", "median_over": "classes_and_void"}}
+            assert found_values != pytest.approx(expected, abs=1e-3)
+            for term in loss.losses.values() if isinstance(loss, CompoundLoss) else [loss]:
+                assert _weights_of(term) == pytest.approx(found_values, abs=1e-4)
+
+    @pytest.mark.parametrize(("task", "length"), [("binary", 2), ("multilabel", 5)])
+    def test_every_task_gets_a_vector_of_its_length(self, task: str, length: int) -> None:
+        cfg, _, expected = self._resolved("loss=weighted_ce", f"data.task={task}")
+        assert _weights_of(build_loss(cfg.loss)) == expected
+        assert len(expected) == length
 
     def test_a_term_keeps_its_own(self) -> None:
         own = "loss.terms.ce.1.class_weights=median_frequency"

@@ -8,14 +8,21 @@ from torch import Tensor, nn
 
 from litseg.labels import IGNORE_INDEX, Task
 from litseg.losses import (
+    BoundaryLoss,
+    CenterlineDiceLoss,
     CompoundLoss,
     CrossEntropyLoss,
     DiceLoss,
     FocalLoss,
     FocalTverskyLoss,
     GeneralizedDiceLoss,
+    GradientLoss,
+    HausdorffLoss,
     JaccardLoss,
+    LovaszLoss,
     MCCLoss,
+    MSELoss,
+    OhemCrossEntropyLoss,
     TverskyLoss,
     UnifiedFocalLoss,
 )
@@ -38,6 +45,13 @@ PLAIN: dict[str, Callable[..., nn.Module]] = {
     "GeneralizedDiceLoss": GeneralizedDiceLoss,
     "MCCLoss": MCCLoss,
     "UnifiedFocalLoss": UnifiedFocalLoss,
+    "LovaszLoss": LovaszLoss,
+    "OhemCrossEntropyLoss": OhemCrossEntropyLoss,
+    "MSELoss": MSELoss,
+    "GradientLoss": GradientLoss,
+    "BoundaryLoss": BoundaryLoss,
+    "HausdorffLoss": HausdorffLoss,
+    "CenterlineDiceLoss": CenterlineDiceLoss,
     "CompoundLoss": _compound,
 }
 """Name in clauses.yaml -> loss with its default switches."""
@@ -57,6 +71,18 @@ VARIANTS: dict[str, Callable[..., nn.Module]] = {
     "generalized image": lambda mode, **s: GeneralizedDiceLoss(mode, over="image", balance="simple", absent="all", **s),
     "mcc image": lambda mode, **s: MCCLoss(mode, over="image", **s),
     "unified symmetric": lambda mode, **s: UnifiedFocalLoss(mode, asymmetric=False, **s),
+    "learned compound": lambda mode, **s: CompoundLoss(
+        {"ce": (1.0, CrossEntropyLoss(mode, **s)), "dice": (1.0, DiceLoss(mode, **s))}, learned=True
+    ),
+    "lovasz image": lambda mode, **s: LovaszLoss(mode, over="image", **s),
+    "lovasz all": lambda mode, **s: LovaszLoss(mode, absent="all", **s),
+    "lovasz hinge": lambda mode, **s: LovaszLoss(mode, errors="probability" if mode == "multiclass" else "hinge", **s),
+    "ohem image": lambda mode, **s: OhemCrossEntropyLoss(mode, share=0.1, over="image", **s),
+    "ohem threshold": lambda mode, **s: OhemCrossEntropyLoss(mode, threshold=0.7, **s),
+    "hausdorff 0.5": lambda mode, **s: HausdorffLoss(mode, alpha=0.5, **s),
+    "centerline dice image": lambda mode, **s: CenterlineDiceLoss(
+        mode, iterations=1, over="image", absent="all", smooth_numerator=0.0, smooth_denominator=0.0, **s
+    ),
     "jaccard squared": lambda mode, **s: JaccardLoss(mode, power=2, **s),
 }
 """Every branch of every loss, for the clauses that know no exception."""

@@ -1,5 +1,6 @@
 """CompoundLoss: sums, shared activations, foreign terms."""
 
+import math
 from collections import Counter, UserList
 from typing import Any
 
@@ -11,10 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from litseg.labels import Task
 from litseg.losses import CompoundLoss, CrossEntropyLoss, DiceLoss, FocalLoss, JaccardLoss
+from litseg.losses.weight_schedule import Cosine, Linear, WeightSchedule
 from tests.losses.cases import MODES, make_labels, make_logits, make_void, value_and_gradient, with_void
 
 ACTIVATIONS = {
-    "multiclass": {"_softmax": 1},  # of the one chunk that so few pixels are
+    "multiclass": {"softmax": 1},  # of the one chunk that so few pixels are
     "binary": {"log_sigmoid_forward": 2},  # log p and log(1 - p)
     "multilabel": {"log_sigmoid_forward": 2},
 }
@@ -27,7 +29,7 @@ class CountActivations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
-        if name in {"_softmax", "_log_softmax", "sigmoid", "log_sigmoid_forward"}:
+        if name in {"softmax", "_softmax", "_log_softmax", "sigmoid", "log_sigmoid_forward"}:
             self.counts[name] += 1
         return func(*args, **(kwargs or {}))
 
@@ -114,15 +116,94 @@ def test_weighted_sum_makes_the_loss_of_the_terms() -> None:
     compound = CompoundLoss({"a": (2.0, DiceLoss()), "b": (0.0, JaccardLoss())})
     assert compound.names == ("a", "b")
     assert compound.weights.tolist() == [2.0, 0.0]
+    assert not compound.weights_change
     terms = {"b": torch.tensor(5.0), "a": torch.tensor(3.0)}
     assert compound.weighted_sum(terms).item() == 6.0
-    compound.weights[1] = 1.0  # what a schedule does
-    assert compound.weighted_sum(terms).item() == 11.0
+
+
+def test_scheduled_weights_follow_the_progress() -> None:
+    compound = CompoundLoss({"a": (2.0, DiceLoss()), "b": (Linear(0.0, 3.0), JaccardLoss()),
+                             "c": (Cosine(1.0, 0.5), CrossEntropyLoss())})  # fmt: skip
+    assert compound.weights_change
+    assert list(compound.parameters()) == []
+    terms = {"a": torch.tensor(1.0), "b": torch.tensor(10.0), "c": torch.tensor(100.0)}
+    for progress, weights in ((0.0, [2.0, 0.0, 1.0]), (0.5, [2.0, 1.5, 0.75]), (1.0, [2.0, 3.0, 0.5])):
+        compound.set_progress(progress)
+        assert compound.weights.tolist() == weights
+        assert compound.weighted_sum(terms).item() == weights[0] + 10 * weights[1] + 100 * weights[2]
+    state = compound.state_dict()
+    assert list(state) == ["fixed_weights"]
+    other = CompoundLoss({name: (Linear(0.0, 1.0), DiceLoss()) for name in "abc"})
+    other.load_state_dict(state)
+    assert other.weights.tolist() == [2.0, 3.0, 0.5]
+
+
+def test_a_compound_among_the_terms_follows_too() -> None:
+    inner = CompoundLoss({"dice": (Linear(0.0, 1.0), DiceLoss())})
+    CompoundLoss({"inner": (1.0, inner)}).set_progress(0.25)
+    assert inner.weights.tolist() == [0.25]
+
+
+@pytest.mark.parametrize("progress", [-0.1, 1.1, float("nan")])
+def test_progress_is_a_share(progress: float) -> None:
+    with pytest.raises(ValueError, match=r"progress: got .*, expected a share in \[0, 1\]"):
+        CompoundLoss({"dice": (1.0, DiceLoss())}).set_progress(progress)
+
+
+def test_an_own_schedule_must_give_a_weight() -> None:
+    class Falling(WeightSchedule):
+        def __call__(self, progress: float) -> float:
+            return 0.5 - progress
+
+    compound = CompoundLoss({"dice": (Falling(), DiceLoss())})
+    compound.set_progress(0.5)
+    with pytest.raises(ValueError, match=r"terms\['dice'\]: got the weight -0.5, expected a finite number >= 0"):
+        compound.set_progress(1.0)
+
+
+def test_learned_weights_by_hand() -> None:
+    compound = CompoundLoss({"a": (2.0, DiceLoss()), "b": (1.0, JaccardLoss())}, learned=True)
+    assert compound.weights_change
+    assert list(compound.state_dict()) == ["log_variances"]
+    assert_close(compound.weights, torch.tensor([2.0, 1.0]))
+    terms = {"a": torch.tensor(3.0), "b": torch.tensor(5.0)}
+    total = compound.weighted_sum(terms)
+    assert_close(total, torch.tensor(2 * 3 + 5 - 0.5 * math.log(2.0)))
+    total.backward()  # type: ignore[no-untyped-call]
+    assert compound.log_variances is not None
+    assert_close(compound.log_variances.grad, torch.tensor([0.5 - 2 * 3, 0.5 - 5]))
+
+
+def test_learned_weights_converge_to_the_optimum() -> None:
+    """Of constant terms l: s = log(2 l), so that the weight is 1 / (2 l)."""
+    compound = CompoundLoss({"a": (1.0, DiceLoss()), "b": (1.0, JaccardLoss())}, learned=True)
+    optimizer = torch.optim.SGD(compound.parameters(), lr=0.5)
+    terms = {"a": torch.tensor(0.1), "b": torch.tensor(4.0)}
+    for _ in range(100):
+        optimizer.zero_grad()
+        compound.weighted_sum(terms).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert compound.log_variances is not None
+    assert_close(compound.log_variances.detach(), torch.tensor([0.2, 8.0]).log(), rtol=1e-4, atol=1e-4)
+    assert_close(compound.weights.detach(), torch.tensor([5.0, 0.125]), rtol=1e-4, atol=1e-4)
+
+
+def test_of_an_all_void_batch_only_the_log_variances_are_left() -> None:
+    logits = make_logits("multiclass").requires_grad_()
+    void = torch.full((2, 5, 6), 255)
+    compound = CompoundLoss({"a": (2.0, DiceLoss()), "b": (1.0, JaccardLoss())}, learned=True)
+    total = compound(logits, void)
+    assert_close(total, torch.tensor(-0.5 * math.log(2.0)))
+    total.backward()
+    assert logits.grad is not None
+    assert not logits.grad.any()
+    assert compound.log_variances is not None
+    assert_close(compound.log_variances.grad, torch.tensor([0.5, 0.5]))
 
 
 def test_weights_are_saved_and_terms_are_registered() -> None:
     compound = CompoundLoss({"ce": (2.0, CrossEntropyLoss(class_weights=[1.0, 3.0])), "dice": (0.5, DiceLoss())})
-    assert set(compound.state_dict()) == {"weights", "losses.ce.class_weights"}
+    assert set(compound.state_dict()) == {"fixed_weights", "losses.ce.class_weights"}
     other = CompoundLoss({"ce": (1.0, CrossEntropyLoss(class_weights=[1.0, 1.0])), "dice": (1.0, DiceLoss())})
     other.load_state_dict(compound.state_dict())
     assert other.weights.tolist() == [2.0, 0.5]
@@ -152,6 +233,12 @@ def test_a_pair_may_be_any_sequence() -> None:
 def test_a_wrong_term_is_named(terms: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CompoundLoss(terms)
+
+
+@pytest.mark.parametrize("weight", [0.0, Linear(1.0, 0.0)])
+def test_a_learned_weight_begins_at_a_number_above_0(weight: float | Linear) -> None:
+    with pytest.raises(ValueError, match=r"terms\['a'\]: got the weight (0.0|Linear\(.*\)), expected a number > 0"):
+        CompoundLoss({"a": (weight, DiceLoss())}, learned=True)
 
 
 def test_a_foreign_term_must_be_a_scalar() -> None:

@@ -25,6 +25,7 @@ from litseg.models import SegmentationModel, encoder_normalisation
 from litseg.training import (
     EpochLine,
     Hardware,
+    LossWeights,
     PredictionPictures,
     SegmentationModule,
     Throughput,
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parts:
-    """A run ready to start. `class_weights` holds, by config key, each method and the vector it gave."""
+    """A run ready to start. `class_weights` holds, by config key, each method, its parameters and the vector."""
 
     data: DataModule
     module: SegmentationModule
@@ -83,7 +84,7 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
         split="test" if "test" in data.scans else "val",
     )
     checkpoint = _checkpoint(callbacks, module)
-    callbacks += [throughput, EpochLine(), pictures]
+    callbacks += [throughput, LossWeights(), EpochLine(), pictures]
     trainer = build_trainer(cfg, hardware, devices, callbacks)
     return Parts(data, module, trainer, checkpoint, throughput, hardware, weights)
 
@@ -125,20 +126,22 @@ def build_loss(cfg: DictConfig) -> nn.Module:
 
 
 def resolve_class_weights(node: DictConfig | ListConfig, data: DataModule, key: str = "loss") -> dict[str, Any]:
-    """Replaces the name of a method under any `class_weights` of the loss by the vector that it gives, in place.
+    """Replaces a method under any `class_weights` of the loss, a name or a mapping, by the vector it gives, in place.
 
     Returns:
-        By config key, each method with its vector.
+        By config key, each method with its parameters, as they were given, and its vector.
     """
     found: dict[str, Any] = {}
     for name in list(node) if isinstance(node, DictConfig) else range(len(node)):
         if OmegaConf.is_interpolation(node, name):  # what it points at is replaced where it stands
             continue
         value, where = node[name], f"{key}.{name}"
-        if name == "class_weights" and isinstance(value, str):
-            node[name] = class_weights(value, data.scans["train"])
-            found[where] = {"method": value, "values": list(node[name])}
-            log.info("class weights (%s): %s", value, ", ".join(f"{weight:.3g}" for weight in node[name]))
+        if name == "class_weights" and isinstance(value, str | DictConfig):
+            setting: Any = {"method": value} if isinstance(value, str) else OmegaConf.to_container(value, resolve=True)
+            values = node[name] = class_weights(setting, data.scans["train"], data.source.task)
+            found[where] = {**setting, "values": values}
+            described = ", ".join(str(word) for word in setting.values())
+            log.info("class weights (%s): %s", described, ", ".join(f"{weight:.3g}" for weight in values))
         elif isinstance(value, DictConfig | ListConfig):
             found |= resolve_class_weights(value, data, where)
     return found
@@ -188,7 +191,7 @@ def _check_optimizer(module: SegmentationModule, cfg: DictConfig) -> None:
             "trainer.max_epochs: expected a number, or trainer.max_steps: schedules need to know their end"
         )
     try:
-        module.make_scheduler(module.make_optimizer(module.parameters()), total_steps=1)
+        module.make_scheduler(module.make_optimizer(module.parameter_groups()), total_steps=1)
     except TypeError as error:
         raise ValueError(f"optimizer or scheduler: {error}") from error
 

@@ -1,6 +1,5 @@
 """A weighted sum of losses that share one activation of the logits."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -10,6 +9,7 @@ from litseg.labels import Task
 from litseg.losses.arguments import autocast_off
 from litseg.losses.inputs import LossInputs
 from litseg.losses.loss import Loss
+from litseg.losses.weight_schedule import WeightSchedule, check_weight
 
 
 class CompoundLoss(nn.Module):
@@ -19,15 +19,22 @@ class CompoundLoss(nn.Module):
     compound got, and `pixel_weights` as a keyword only where some were given. Terms of this package with the same mode
     and void label share one `LossInputs`, so the logits are activated once.
 
-    Args:
-        terms: name -> (weight, loss). Names become log keys; weights are >= 0.
+    A weight is a number; a schedule, which `set_progress` follows over training (`training` calls it before each step);
+    or learned with the network (`learned=True`), where exp(-s) is the weight and s, a log variance, a parameter:
 
-    Attributes:
-        weights: float buffer, in the order of `names`; a callback may change it in place to schedule the weights.
+        sum_i exp(-s_i) term_i + s_i / 2
+
+    That is Kendall et al., CVPR 2018, section 3.2, for likelihoods such as cross-entropy, s = log(sigma^2). For a
+    constant term the best s is log(2 term), so that every weighted term comes to 1/2. The sum may be negative, and of
+    an all-void batch sum_i s_i / 2 is left, which moves no logits. The s_i must not decay.
+
+    Args:
+        terms: name -> (weight, loss). Names become log keys; weights are numbers >= 0 or schedules.
+        learned: learn the weights; they begin at the numbers given, which are then > 0.
 
     Raises:
-        ValueError: no terms, a name that is empty or holds a dot, a pair of another form, a negative weight, or a term
-            of this package that does not reduce to a scalar.
+        ValueError: no terms, a name that is empty or holds a dot, a pair of another form, a weight below 0, a learned
+            one that is 0 or scheduled, or a term of this package that does not reduce to a scalar.
 
     Example:
         >>> from litseg.losses import CrossEntropyLoss, DiceLoss
@@ -36,20 +43,58 @@ class CompoundLoss(nn.Module):
         tensor(0.9431)
     """
 
-    weights: Tensor
+    fixed_weights: Tensor | None
+    log_variances: nn.Parameter | None
 
-    def __init__(self, terms: Mapping[str, Sequence[float | nn.Module]]) -> None:
+    def __init__(
+        self, terms: Mapping[str, Sequence[float | WeightSchedule | nn.Module]], learned: bool = False
+    ) -> None:
         super().__init__()
         if not terms:
             raise ValueError("terms: got none, expected a mapping of name -> (weight, loss)")
-        pairs = {name: _pair(name, term) for name, term in terms.items()}
+        pairs = {name: _pair(name, term, learned) for name, term in terms.items()}
         self.losses = nn.ModuleDict({name: loss for name, (_, loss) in pairs.items()})
-        self.register_buffer("weights", torch.tensor([weight for weight, _ in pairs.values()], dtype=torch.float32))
+        self.schedules = {name: weight for name, (weight, _) in pairs.items() if isinstance(weight, WeightSchedule)}
+        numbers = [0.0 if isinstance(weight, WeightSchedule) else weight for weight, _ in pairs.values()]
+        weights = torch.tensor(numbers, dtype=torch.float32)
+        self.register_parameter("log_variances", nn.Parameter(-weights.log()) if learned else None)
+        self.register_buffer("fixed_weights", None if learned else weights)
+        self.set_progress(0.0)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the terms, in order."""
         return tuple(self.losses)
+
+    @property
+    def weights(self) -> Tensor:
+        """Current weights in the order of `names`, given, scheduled or learned; saved with the module's state."""
+        if self.log_variances is not None:
+            return torch.exp(-self.log_variances)
+        assert self.fixed_weights is not None
+        return self.fixed_weights
+
+    @property
+    def weights_change(self) -> bool:
+        """Whether any weight is scheduled or learned."""
+        return bool(self.schedules) or self.log_variances is not None
+
+    def set_progress(self, progress: float) -> None:
+        """Set the scheduled weights, those of compounds among the terms included.
+
+        Args:
+            progress: the share of training that is behind, in [0, 1].
+
+        Raises:
+            ValueError: `progress` outside [0, 1], or a schedule that gives no finite number >= 0.
+        """
+        if not 0 <= progress <= 1:
+            raise ValueError(f"progress: got {progress!r}, expected a share in [0, 1]")
+        for name, schedule in self.schedules.items():  # fill_ does not wait for the device, as a copy would
+            self.weights[self.names.index(name)].fill_(check_weight(f"terms[{name!r}]", schedule(progress)))
+        for loss in self.losses.values():
+            if isinstance(loss, CompoundLoss):
+                loss.set_progress(progress)
 
     def forward(self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None = None) -> Tensor:
         """The weighted sum, a scalar."""
@@ -76,9 +121,10 @@ class CompoundLoss(nn.Module):
         return values
 
     def weighted_sum(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """sum_i weight_i term_i of what `terms` returned."""
+        """The loss of what `terms` returned: sum_i weight_i term_i, and sum_i s_i / 2 where the weights are learned."""
         values = torch.stack([terms[name] for name in self.names])
-        return (self.weights.to(values.dtype) * values).sum()
+        total = (self.weights.to(values.dtype) * values).sum()
+        return total if self.log_variances is None else total + self.log_variances.to(values.dtype).sum() / 2
 
     def _shared_inputs(
         self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None
@@ -93,16 +139,20 @@ class CompoundLoss(nn.Module):
         return shared
 
 
-def _pair(name: str, term: Sequence[float | nn.Module]) -> tuple[float, nn.Module]:
+def _pair(
+    name: str, term: Sequence[float | WeightSchedule | nn.Module], learned: bool
+) -> tuple[float | WeightSchedule, nn.Module]:
     if not name or "." in name:
         raise ValueError(f"terms: got the name {name!r}, expected a name without a dot")
     if isinstance(term, str) or not isinstance(term, Sequence) or len(term) != 2:
         raise ValueError(f"terms[{name!r}]: got {term!r}, expected a pair (weight, loss)")
     weight, loss = term
-    if not isinstance(weight, int | float) or not math.isfinite(weight) or weight < 0:
-        raise ValueError(f"terms[{name!r}]: got the weight {weight!r}, expected a finite number >= 0")
+    if not isinstance(weight, WeightSchedule):
+        weight = check_weight(f"terms[{name!r}]", weight)
+    if learned and (isinstance(weight, WeightSchedule) or weight == 0):
+        raise ValueError(f"terms[{name!r}]: got the weight {weight!r}, expected a number > 0 where weights are learned")
     if not isinstance(loss, nn.Module):
         raise ValueError(f"terms[{name!r}]: got the loss {loss!r}, expected a torch.nn.Module")
     if isinstance(loss, Loss) and loss.reduction == "none":
         raise ValueError(f"terms[{name!r}]: got reduction='none', expected 'mean' or 'sum': a compound is a scalar")
-    return float(weight), loss
+    return weight, loss

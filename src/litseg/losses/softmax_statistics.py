@@ -8,7 +8,7 @@ closed form. Autograd would keep a copy of the logits' size for every step betwe
 Shape letters: N images, C classes, P pixels.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from litseg.losses.arguments import autocast_off
 
-CPU_CHUNK: Final = 2**19  # elements: smaller, and calling the kernels costs more than the cache saves
+CPU_CHUNK: Final = 2**20  # elements: smaller, and calling the kernels costs more than the cache saves
 OTHER_CHUNK: Final = 2**26  # elements: few kernels, and still a bound on the temporaries
 
 LABEL_LOG_PROBABILITY, SQUARES, MASS, SQUARED_MASS = "label_log_probability", "squares", "mass", "squared_mass"
@@ -58,12 +58,15 @@ class _SoftmaxStatistics(torch.autograd.Function):
         p_squared_mass = weights.new_zeros(logits.shape[:2]) if squared_mass else None
         for here, z, p in _chunks(logits, weights.dtype):
             w = weights[here]
-            _softmax(z, p)
-            # the largest probability keeps its digits, so it gives log sum exp z: logits of labels less that are log p
-            log_sum = z.amax(1, keepdim=True).sub_(p.amax(1, keepdim=True).log_())
-            log_p[here] = z.gather(1, labels[here]).sub_(log_sum).masked_fill_(w == 0, 0.0)
             if squares or mass or squared_mass:
+                _activate(torch.softmax, z, p)
+                # the largest probability keeps its digits, so it gives log sum exp z, and log p_y = z_y - log sum exp z
+                log_sum = z.amax(1, keepdim=True).sub_(p.amax(1, keepdim=True).log_())
+                label = z.gather(1, labels[here]).sub_(log_sum)
                 _without_nan(p)
+            else:
+                label = _activate(torch.log_softmax, z, p).gather(1, labels[here])
+            log_p[here] = label.masked_fill_(w == 0, 0.0)
             if p_mass is not None:
                 p_mass[here[0]] += torch.mul(p, w, out=z).sum(2)
             if p_squares is not None or p_squared_mass is not None:
@@ -87,7 +90,7 @@ class _SoftmaxStatistics(torch.autograd.Function):
         gradient = torch.empty_like(logits)
         with autocast_off(logits.device):
             for here, z, p in _chunks(logits, weights.dtype):
-                _without_nan(_softmax(z, p))
+                _without_nan(_activate(torch.softmax, z, p))
                 per_pixel = (None if g is None else g[here] for g in (log_p, squares))
                 per_class = (None if g is None else g[here[0], :, None] for g in (mass, squared_mass))
                 factor = _factor(p, weights[here], z, *per_pixel, *per_class)
@@ -150,11 +153,11 @@ def _in_layout_of(part: Tensor, flat: Tensor) -> Tensor:
     return flat.view(images, classes, pixels)
 
 
-def _softmax(logits: Tensor, out: Tensor) -> Tensor:
+def _activate(activation: Callable[..., Tensor], logits: Tensor, out: Tensor) -> Tensor:
     """Over the classes; torch would copy logits that are not contiguous."""
     if logits.is_contiguous():
-        return torch.softmax(logits, 1, out=out)
-    torch.softmax(logits.transpose(1, 2), 2, out=out.transpose(1, 2))
+        return activation(logits, 1, out=out)
+    activation(logits.transpose(1, 2), 2, out=out.transpose(1, 2))
     return out
 
 

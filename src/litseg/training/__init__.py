@@ -2,11 +2,12 @@
 
 from litseg.training.callbacks import EpochLine, Throughput
 from litseg.training.hardware import Hardware, choose_hardware
+from litseg.training.loss_weights import LossWeights
 from litseg.training.module import SegmentationModule
 from litseg.training.predictions import PredictionPictures
 from litseg.training.schedules import schedule
 
 __all__ = [
-    "EpochLine", "Hardware", "PredictionPictures", "SegmentationModule", "Throughput",
+    "EpochLine", "Hardware", "LossWeights", "PredictionPictures", "SegmentationModule", "Throughput",
     "choose_hardware", "schedule",
 ]  # fmt: skip

@@ -1,12 +1,11 @@
 """The LightningModule: one step for all stages, losses by term, metrics as objects."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, cast
 
 import lightning
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -28,7 +27,7 @@ class SegmentationModule(lightning.LightningModule):
         loss: `loss(logits, target)` or `loss(logits, target, pixel_weights)`, see `litseg.losses`.
         metrics: cloned for each stage.
         task: multiclass, binary or multilabel.
-        optimizer: makes the optimizer from the parameters.
+        optimizer: makes the optimizer from the parameter groups.
         scheduler: makes the schedule as `scheduler(optimizer, total_steps=n)`.
         auxiliary_weight: factor of the loss of each auxiliary output.
         channels_last: keep images and convolutions in the channels-last memory format.
@@ -40,7 +39,7 @@ class SegmentationModule(lightning.LightningModule):
         loss: nn.Module,
         metrics: SegmentationMetrics,
         task: Task,
-        optimizer: Callable[[Iterable[Parameter]], Optimizer],
+        optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         scheduler: Callable[..., LRScheduler],
         auxiliary_weight: float = 0.4,
         channels_last: bool = False,
@@ -98,6 +97,7 @@ class SegmentationModule(lightning.LightningModule):
         values |= metric.compute()
         if stage == "train":
             values["learning_rate"] = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
+            values |= _changing_weights(self.loss)
         for name, value in values.items():
             self.log(f"{stage}/{name}", value.float(), prog_bar=name == "miou")
         for each in (metric, *means.values()):
@@ -126,9 +126,16 @@ class SegmentationModule(lightning.LightningModule):
         """Logs the test losses and scores."""
         self._log_epoch("test")
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimizer trains; a second group, without weight decay, where the loss learns its weights."""
+        of_loss = [parameter for parameter in self.loss.parameters() if parameter.requires_grad]
+        known = {id(parameter) for parameter in of_loss}
+        others = [each for each in self.parameters() if each.requires_grad and id(each) not in known]
+        return [{"params": others}, *([{"params": of_loss, "weight_decay": 0.0}] if of_loss else [])]
+
     def configure_optimizers(self) -> Any:
         """The optimizer and a schedule stepped at each optimizer step."""
-        optimizer = self.make_optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        optimizer = self.make_optimizer(self.parameter_groups())
         scheduler = self.make_scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -137,6 +144,13 @@ def _loss_means(loss: nn.Module) -> nn.ModuleDict:
     """A mean over samples for the loss and each term of a compound."""
     terms = [f"loss/{name}" for name in loss.names] if isinstance(loss, CompoundLoss) else []
     return nn.ModuleDict({name: SampleMean() for name in ("loss", *terms, AUXILIARY)})
+
+
+def _changing_weights(loss: nn.Module) -> dict[str, Tensor]:
+    """The weights of a compound's terms under `weight/<name>`, where they are scheduled or learned."""
+    if not isinstance(loss, CompoundLoss) or not loss.weights_change:
+        return {}
+    return {f"weight/{name}": weight for name, weight in zip(loss.names, loss.weights.detach(), strict=True)}
 
 
 def loss_target(mask: Tensor, task: Task) -> tuple[Tensor, Tensor | None]:
