@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks.losses [SECONDS_PER_ROW]
 
-Prints a Markdown table for each size of logits. Time is the median, as a multiple of `torch.nn.functional.cross_entropy`
+Prints a Markdown table for each size of logits. Time is the median, as a multiple of torch.nn.functional.cross_entropy
 timed next to it; memory is the peak of live tensor bytes, as a multiple of the logits, which are left out themselves.
 """
 
@@ -191,9 +191,8 @@ def table(size: tuple[int, ...], entries: dict[str, dict[str, Call]], budget: fl
     print("|---|" + "---|" * (len(libraries) + 1))
     print("\n".join(lines))
     if "Lovasz" in entries:
-        print(
-            f"\nThe bound of Lovasz, 1.4 x (torch.sort of its errors + cross-entropy): {sort_bound(logits, target, budget):.2f}"
-        )
+        bound = sort_bound(logits, target, budget)
+        print(f"\nThe bound of Lovasz, 1.4 x (torch.sort of its errors + cross-entropy): {bound:.2f}")
 
 
 def main() -> None:

@@ -123,7 +123,7 @@ def test_an_exception_is_true_of_some_mode(name: str, clause: str) -> None:
     for mode in MODES:
         try:
             CHECKS[clause](name, mode)
-        except (AssertionError, ValueError):
+        except (AssertionError, ValueError, RuntimeError):  # the last: a fake tensor that is read on the host
             continue
         held.append(mode)
     assert len(held) < len(MODES), "the clause holds: the exception can go"

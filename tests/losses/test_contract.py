@@ -17,6 +17,7 @@ from tests.losses.cases import (
     value_and_gradient,
     with_void,
 )
+from tests.losses.test_clauses import TABLE
 
 everywhere = pytest.mark.parametrize("mode", MODES)
 every_loss = pytest.mark.parametrize("name", VARIANTS)
@@ -38,7 +39,7 @@ def test_an_ignored_pixel_changes_neither_value_nor_gradient(name: str, mode: Ta
     target = with_void(make_labels(mode), void)
     value, gradient = value_and_gradient(loss, logits, target)
     other, other_gradient = value_and_gradient(loss, logits.masked_fill(void.unsqueeze(1), garbage), target)
-    assert value > 0
+    assert value != 0  # a boundary loss may be negative
     assert_close(other, value, rtol=0, atol=0)
     assert_close(other_gradient, gradient, rtol=0, atol=0)
     assert not gradient.masked_select(void.unsqueeze(1)).any()
@@ -148,6 +149,11 @@ def test_one_and_three_spatial_sizes(name: str, mode: Task) -> None:
     loss = build(name, mode)
     logits, target = make_logits(mode), with_void(make_labels(mode), make_void())
     expected = loss(logits, target)
+    if "pixel_permutation" in TABLE["exceptions"].get(type(loss).__name__, {}):  # it sees neighbours, which change
+        assert_close(loss(logits[..., None], target[..., None]), expected)
+        logits, target = logits.flatten(2), target.flatten(-2)
+        assert_close(loss(logits, target), loss(logits[..., None], target[..., None]))
+        return
     assert_close(loss(logits.flatten(2), target.flatten(-2)), expected)
     assert_close(loss(logits.view(*logits.shape[:-1], 2, 3), target.view(*target.shape[:-1], 2, 3)), expected)
 
@@ -155,7 +161,7 @@ def test_one_and_three_spatial_sizes(name: str, mode: Task) -> None:
 def test_mean_is_a_weighted_mean_so_scaling_the_weights_changes_nothing(name: str, mode: Task) -> None:
     logits, target, weights = make_logits(mode), make_labels(mode), torch.rand(2, 5, 6)
     loss = build(name, mode, class_weights=class_weights(mode))
-    if not name.startswith("dice"):  # those variants smooth, and a smoothing constant is a number of pixels
+    if not name.startswith(("dice", "CenterlineDice")):  # those smooth, and a smoothing constant is a number of pixels
         assert_close(loss(logits, target, 1e-3 * weights), loss(logits, target, weights))
     scaled = build(name, mode, class_weights=[100 * w for w in class_weights(mode)])
     assert_close(scaled(logits, target, weights), loss(logits, target, weights))

@@ -1,11 +1,16 @@
 """Exact Euclidean distances to the edge of a region, for the losses that need them."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from litseg.losses.inputs import LossInputs
+
+Mask = NDArray[np.bool_]
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # scipy cannot be traced: a compiled loss leaves its graph here
@@ -30,11 +35,17 @@ def signed_distances(inside: Tensor, valid: Tensor) -> Tensor:
     """
     regions = (inside & valid).flatten(0, 1).cpu().numpy()
     others = (valid & ~inside).flatten(0, 1).cpu().numpy()
-    distances = np.zeros(regions.shape, np.float32)
-    for distance, region, other in zip(distances, regions, others, strict=True):
-        if region.any() and other.any():
-            distance[...] = distance_transform_edt(~region) - distance_transform_edt(~other)
-    return torch.from_numpy(distances).view(inside.shape).to(inside.device)
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:  # scipy lets other threads run
+        maps = list(threads.map(_signed_distance, regions, others))
+    return torch.from_numpy(np.stack(maps)).view(inside.shape).to(inside.device)
+
+
+def _signed_distance(region: Mask, other: Mask) -> NDArray[np.float32]:
+    if not (region.any() and other.any()):
+        return np.zeros(region.shape, np.float32)
+    outside, inside = distance_transform_edt(~region), distance_transform_edt(~other)
+    distance: NDArray[np.float32] = (outside - inside).astype(np.float32)
+    return distance
 
 
 def signed_distances_of_target(inputs: LossInputs) -> Tensor:

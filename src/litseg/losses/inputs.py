@@ -93,6 +93,7 @@ class LossInputs:
         self.mode: Task = mode
         self.hard = not target.is_floating_point()
         self.dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
+        self.channels = logits.shape[1]
         self._raw_logits = logits
         # comparing uint8 with a negative ignore_index wraps around (156 == -100), so labels are int64 from here on
         self._raw_target = _with_channels(target.long() if self.hard else target.to(self.dtype), logits)
@@ -217,7 +218,7 @@ class LossInputs:
         """
         if vector is None:
             return None
-        expected = 2 if self.mode == "binary" else self._raw_logits.shape[1]
+        expected = 2 if self.mode == "binary" else self.channels
         if vector.shape != (expected,):
             what = "[background, foreground]" if self.mode == "binary" else "one value per channel"
             raise ValueError(f"{name}: got shape {tuple(vector.shape)}, expected ({expected},), {what}")

@@ -41,7 +41,7 @@ def lovasz(
 
         l = sum_i e_i (J({1..i}) - J({1..i-1}))
 
-    which is J where errors are 0 or 1 and convex in e between. A weight is a number of pixels. Soft targets need no other
+    which is J where errors are 0 or 1, and convex in e. A weight is a number of pixels. Soft targets need no other
     formula: J stays submodular, and l = 0 only at p = t. Of logit z and probability p, the error e of a pixel is
 
         probability:  |t - p|, the Lovasz softmax; in a sigmoid mode of every channel
@@ -106,7 +106,7 @@ def _slopes(errors: Tensor, target: Tensor, weights: Tensor, over: LovaszOver) -
         steps = _jaccard_steps(t.gather(-1, order), w.gather(-1, order))
         in_place = torch.empty_like(steps).scatter_(-1, order, steps)
         if over == "batch":
-            in_place = in_place.unflatten(1, (images, pixels)).transpose(0, 1)
+            in_place = in_place.view(-1, images, pixels).transpose(0, 1)
         slopes[:, some] = in_place
     return slopes
 

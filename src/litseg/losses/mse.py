@@ -66,7 +66,7 @@ def _squared_errors_of_labels(inputs: LossInputs) -> Tensor:
     missing = -torch.expm1(inputs.label_log_probability)
     first = missing.square()
     second = torch.minimum((inputs.squares - (1 - missing).square()).clamp_min(0.0), first)
-    return (first + second) / inputs._raw_logits.shape[1]
+    return (first + second) / inputs.channels
 
 
 class MSELoss(PixelLoss):
