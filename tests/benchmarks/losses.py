@@ -145,7 +145,7 @@ def peak_memory(call: Call, logits: Tensor, target: Tensor) -> float:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         call(logits, target).backward()  # type: ignore[no-untyped-call]
     live = peak = 0
-    for event in recorded.profiler.kineto_results.events():  # type: ignore[union-attr]
+    for event in recorded.profiler.kineto_results.events():
         if event.name() == "[memory]":
             live += event.nbytes()
             peak = max(peak, live)

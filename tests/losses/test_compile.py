@@ -1,5 +1,6 @@
 """Every loss compiles as one graph unless it works on the host, and gives what it gives uncompiled."""
 
+import shutil
 from typing import cast
 
 import pytest
@@ -8,6 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from litseg.labels import Task
+from litseg.losses import CompoundLoss
 from tests.losses.cases import MODES, PLAIN, make_labels, make_logits, make_void, value_and_gradient, with_void
 from tests.losses.test_clauses import TABLE
 
@@ -23,4 +25,18 @@ def test_compiles_without_a_graph_break(name: str, mode: Task) -> None:
     compiled = torch.compile(loss, backend="aot_eager", fullgraph=not on_host)
     expected = value_and_gradient(loss, logits, target)
     for result, wanted in zip(value_and_gradient(cast(nn.Module, compiled), logits, target), expected, strict=True):
+        assert_close(result, wanted)
+
+
+@pytest.mark.faults  # a minute of C++ compiler
+@pytest.mark.skipif(shutil.which("c++") is None, reason="inductor needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # inductor's own
+def test_a_compound_compiles_with_inductor() -> None:
+    torch._dynamo.reset()
+    terms = {name: (1.0, PLAIN[name]("multiclass")) for name in ("CrossEntropyLoss", "DiceLoss", "FocalLoss")}
+    loss = CompoundLoss(terms)
+    logits, target = make_logits("multiclass"), with_void(make_labels("multiclass"), make_void())
+    compiled = cast(nn.Module, torch.compile(loss, fullgraph=True))
+    expected = value_and_gradient(loss, logits, target)
+    for result, wanted in zip(value_and_gradient(compiled, logits, target), expected, strict=True):
         assert_close(result, wanted)
