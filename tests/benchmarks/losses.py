@@ -87,7 +87,10 @@ def rows() -> dict[str, dict[str, Call]]:
             "MONAI": with_channel(MONAI.TverskyLoss(**SOFTMAX)),
             "kornia": kornia.losses.TverskyLoss(0.3, 0.7, ignore_index=255),
         },
-        "focal Tversky": {"litseg": losses.FocalTverskyLoss(), "smp": SMP.TverskyLoss("multiclass", gamma=0.75)},
+        "focal Tversky": {
+            "litseg": losses.FocalTverskyLoss(),
+            "smp": SMP.TverskyLoss("multiclass", gamma=0.75, ignore_index=255),
+        },
         "generalised Dice": {
             "litseg": losses.GeneralizedDiceLoss(),
             "MONAI": with_channel(MONAI.GeneralizedDiceLoss(**SOFTMAX)),
@@ -171,7 +174,7 @@ def table(size: tuple[int, ...], entries: dict[str, dict[str, Call]], budget: fl
     target[:, : size[2] // 16] = 255
     libraries = ("litseg", "smp", "MONAI", "kornia")
     lines, yardsticks = [], []
-    for name, calls in track(entries.items(), " x ".join(map(str, size))):
+    for name, calls in track(entries.items(), " x ".join(map(str, size)), disable=not sys.stdout.isatty()):
         cells = []
         for library in libraries:
             if library not in calls:
