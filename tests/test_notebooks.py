@@ -18,7 +18,7 @@ def test_runs_from_top_to_bottom(path: Path) -> None:
     nbclient.NotebookClient(notebook, timeout=280, resources={"metadata": {"path": str(path.parent)}}).execute()
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     assert "error:" not in printed
-    assert "run folder" in printed
+    assert "run folder" in printed or path.stem != "01_quick_start"
 
 
 @pytest.mark.notebooks
