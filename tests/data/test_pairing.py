@@ -16,7 +16,7 @@ def _write(folder: Path, *names: str) -> Path:
 def test_files_pair_by_stem_sorted_whatever_their_suffix(tmp_path: Path) -> None:
     images = _write(tmp_path / "i", "b.jpg", "a.png")
     masks = _write(tmp_path / "m", "a.png", "b.png")
-    assert [(pair.id, pair.image.name, pair.masks[0].name) for pair in pair_files(images, [masks])] == [
+    assert [(pair.id, pair.images[0].name, pair.masks[0].name) for pair in pair_files(images, [masks])] == [
         ("a", "a.png", "a.png"),
         ("b", "b.jpg", "b.png"),
     ]

@@ -14,14 +14,14 @@ class _OnePair(Source):
         super().__init__(options.pop("class_names", ["a", "b", "c"]), **options)  # type: ignore[arg-type]
         self.pair = pair
 
-    def pairs(self, split: str) -> list[Pair]:
+    def official(self, split: str) -> list[Pair]:
         return [self.pair]
 
 
 def _pair(folder: Path, mask: np.ndarray, image_mode: str = "RGB") -> Pair:
     Image.fromarray(mask.astype(np.uint8)).save(folder / "mask.png")
     Image.new(image_mode, mask.shape[::-1], color=100).save(folder / "image.png")
-    return Pair("one", folder / "image.png", (folder / "mask.png",))
+    return Pair("one", (folder / "image.png",), (folder / "mask.png",))
 
 
 def test_labels_are_mapped_and_void_becomes_255(tmp_path: Path) -> None:
@@ -92,11 +92,11 @@ def test_resize_scales_masks_by_nearest(tmp_path: Path) -> None:
 )
 def test_bad_descriptions_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _OnePair(Pair("x", Path("x"), ()), **options)
+        _OnePair(Pair("x", (Path("x"),), ()), **options)
 
 
 def test_output_channels_follow_the_task() -> None:
-    pair = Pair("x", Path("x"), ())
+    pair = Pair("x", (Path("x"),), ())
     assert _OnePair(pair).output_channels == 3
     assert _OnePair(pair, class_names=["background", "object"], task="binary").output_channels == 1
     assert _OnePair(pair, task="multilabel").output_channels == 3

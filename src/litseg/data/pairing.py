@@ -23,22 +23,34 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
     return files
 
 
-def pair_files(images: Path, masks: Sequence[Path]) -> list[Pair]:
-    """Every image of a folder with its mask, or with one mask from each of several folders (multilabel).
+def pair_files(images: Path | Sequence[Path], masks: Sequence[Path]) -> list[Pair]:
+    """Every image of a folder with its mask, or with one file from each of several folders.
+
+    Args:
+        images: one folder, or several whose files of one name are stacked into one input.
+        masks: one folder, or one per class (multilabel).
 
     Raises:
         ValueError: no image, an image without a mask or a mask without an image, naming up to three of them.
     """
-    by_stem = files_by_stem(images)
-    mask_folders = [files_by_stem(folder) for folder in masks]
+    image_folders = [images] if isinstance(images, Path) else list(images)
+    first = image_folders[0]
+    by_stem = files_by_stem(first)
     if not by_stem:
-        raise ValueError(f"{images} holds no image: expected files ending in {', '.join(IMAGE_SUFFIXES)}")
-    for folder, mask_files in zip(masks, mask_folders, strict=True):
-        if missing := [name for name in by_stem if name not in mask_files]:
-            raise ValueError(f"{len(missing)} images of {images} have no mask in {folder}: {_some(missing)}")
-        if extra := [name for name in mask_files if name not in by_stem]:
-            raise ValueError(f"{len(extra)} masks of {folder} have no image in {images}: {_some(extra)}")
-    return [Pair(stem, path, tuple(files[stem] for files in mask_folders)) for stem, path in by_stem.items()]
+        raise ValueError(f"{first} holds no image: expected files ending in {', '.join(IMAGE_SUFFIXES)}")
+    inputs = [by_stem, *(_matching(folder, "image", by_stem, first) for folder in image_folders[1:])]
+    targets = [_matching(folder, "mask", by_stem, first) for folder in masks]
+    return [Pair(stem, tuple(f[stem] for f in inputs), tuple(f[stem] for f in targets)) for stem in by_stem]
+
+
+def _matching(folder: Path, what: str, by_stem: dict[str, Path], images: Path) -> dict[str, Path]:
+    """The files of `folder`, which must have the names of the images."""
+    files = files_by_stem(folder)
+    if missing := [name for name in by_stem if name not in files]:
+        raise ValueError(f"{len(missing)} images of {images} have no {what} in {folder}: {_some(missing)}")
+    if extra := [name for name in files if name not in by_stem]:
+        raise ValueError(f"{len(extra)} {what}s of {folder} have no image in {images}: {_some(extra)}")
+    return files
 
 
 def _some(names: list[str]) -> str:

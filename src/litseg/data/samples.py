@@ -8,7 +8,8 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from litseg.data.augmentation import Augmentation
-from litseg.data.source import Array, Pair, Source
+from litseg.data.reader import Array
+from litseg.data.source import Pair, Source
 
 
 class Item(TypedDict):
@@ -33,7 +34,7 @@ class Samples(Dataset[Item]):
         pair = self.pairs[index]
         image, mask = self.source.read_image(pair), self.source.read_mask(pair)
         if image.shape[:2] != mask.shape[:2]:
-            raise ValueError(f"{pair.image} is {_size(image)} but its mask {pair.masks[0]} is {_size(mask)}")
+            raise ValueError(f"{pair.images[0]} is {_size(image)} but its mask {pair.masks[0]} is {_size(mask)}")
         if self.augmentation is not None:
             image, mask = self.augmentation(image, mask, epoch, index)
         return {"image": _channels_first(image), "mask": _channels_first(mask), "id": pair.id}

@@ -11,21 +11,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rich.progress import track
 
-from litseg.data.source import Array, Pair, Source
+from litseg.data.machine import allowed_cpus, cache_folder
+from litseg.data.reader import Array, header_size
+from litseg.data.source import Pair, Source
 from litseg.labels import IGNORE_INDEX
-
-
-def cache_folder() -> Path:
-    """Where litseg keeps what it can make again: $LITSEG_CACHE or ~/.cache/litseg."""
-    return Path(os.environ.get("LITSEG_CACHE") or Path.home() / ".cache" / "litseg")
-
-
-def allowed_cpus() -> int:
-    """The CPUs this process may run on, which on a cluster are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -78,30 +69,20 @@ def _scan(source: Source, pairs: list[Pair], title: str) -> SplitScan:
 
 
 def _scan_pair(source: Source, pair: Pair) -> tuple[tuple[int, int], NDArray[np.int64], str]:
-    files = (pair.image, *pair.masks)
-    sizes = {path: _header_size(path) for path in files}
-    for path in pair.masks:
-        if sizes[path] != sizes[pair.image]:
+    files = (*pair.images, *pair.masks)
+    sizes = {path: header_size(path) for path in files}
+    for path in files[1:]:
+        if sizes[path] != sizes[files[0]]:
+            what = "its mask" if path in pair.masks else "its second input"
             raise ValueError(
-                f"sizes differ: {pair.image} is {sizes[pair.image]} (height, width), its mask {path} is {sizes[path]}"
+                f"sizes differ: {files[0]} is {sizes[files[0]]} (height, width), {what} {path} is {sizes[path]}"
             )
-    try:
-        source.read_image(pair)  # whole: a truncated file is better found now than in the middle of an epoch
-        mask = source.read_mask(pair)
-    except OSError as error:
-        raise ValueError(f"cannot read {pair.image} or its mask: {error}") from error
+    source.read_image(pair)  # whole: a truncated file is better found now than in the middle of an epoch
+    mask = source.read_mask(pair)
     digest = hashlib.sha256(pair.id.encode())
     for path in files:
         digest.update(path.read_bytes())
     return mask.shape[:2], _count(mask, len(source.class_names), source.task == "multilabel"), digest.hexdigest()
-
-
-def _header_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as file:
-            return file.height, file.width
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
 
 
 def _count(mask: Array, classes: int, multilabel: bool) -> NDArray[np.int64]:
@@ -120,10 +101,9 @@ def _refuse_unusable(result: SplitScan, source: Source, split: str) -> None:
 
 
 def _key(source: Source, pairs: Iterable[Pair]) -> str:
-    stats = [(str(path), path.stat()) for pair in pairs for path in (pair.image, *pair.masks)]
-    described = [source.class_names, source.task, source.labels.tolist(), source.resize]
+    stats = [(str(path), path.stat()) for pair in pairs for path in (*pair.images, *pair.masks)]
     files = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-    return hashlib.sha256(json.dumps([described, files]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([source.reading, files]).encode()).hexdigest()[:32]
 
 
 def _save(result: SplitScan, path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from litseg.data.folder import Folder
-from litseg.data.scan import cache_folder
+from litseg.data.machine import cache_folder
 from litseg.data.shapes_drawing import CLASS_NAMES, PALETTE, write_tree
 from litseg.labels import Task
 

@@ -1,5 +1,6 @@
-"""What every data set is: named splits of image and mask files, read as uint8 with void mapped to 255."""
+"""What every data set is: named splits of image and mask files, read in their own depth with void mapped to 255."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,23 +9,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from litseg.data.folds import folds_of
+from litseg.data.reader import MAX_PIXELS, Array, read_labels, read_pixels
+from litseg.data.splits import shares
 from litseg.labels import IGNORE_INDEX, Task
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # raw range
 UNSEEN = -1
-
-Array = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One sample on disk: its name, its image file and its mask file (multilabel: one mask file per class)."""
+    """One sample on disk: its name, the image files that are stacked into one input, its mask; multilabel: one a class."""
 
     id: str
-    image: Path
+    images: tuple[Path, ...]
     masks: tuple[Path, ...]
 
 
@@ -36,17 +38,26 @@ class Source(ABC):
         task: `multiclass`, `binary` or `multilabel`; see `litseg.labels.Task`.
         void: the raw label of pixels that belong to no class; they become `IGNORE_INDEX` (255) while loading.
         label_map: raw label -> label (or 255 for void). None: raw labels are the labels.
+        colours: raw label -> RGB colour, for masks that are painted in colours; None: masks hold label ids.
+        channels: of each image file of a sample; several files are stacked in this order.
         resize: (height, width) that images (area) and masks (nearest) are resized to while loading, in every split,
             so that scores are taken at that size too; None keeps the files' own sizes.
-        mean: per channel, in the images' raw range (0 to 255).
+        mean: per channel, in the images' raw range; None is ImageNet's for one RGB image (0 to 255).
         std: per channel, in the images' raw range.
         palette: an RGB colour per class for pictures; None draws colours.
+        max_pixels: a larger image is refused before it is decoded.
+        val_share: share of the training samples that becomes the validation split where the owner gives none; 0: none.
+        test_share: likewise for the test split.
+        split_seed: seed of these divisions and of folds; it does not follow the run's seed: runs stay comparable.
+        group_pattern: regular expression; samples in whose names its first group matches the same (patient, video, ...)
+            are never divided among shares or folds. None: every sample stands alone.
+        fold: which fold of a cross-validation is the validation split; train and val samples are divided anew.
+        folds: how many there are.
 
     Raises:
-        ValueError: fewer class names than the task needs, or a label map that leads out of the classes.
+        ValueError: fewer class names than the task needs, a label map that leads out of the classes, numbers of mean,
+            std and channels that differ, or shares or folds out of range.
     """
-
-    in_channels = 3
 
     def __init__(
         self,
@@ -54,26 +65,76 @@ class Source(ABC):
         task: Task = "multiclass",
         void: int | None = None,
         label_map: Mapping[int, int] | None = None,
+        colours: Mapping[int, Sequence[int]] | None = None,
+        channels: Sequence[int] = (3,),
         resize: Sequence[int] | None = None,
-        mean: Sequence[float] = (123.675, 116.28, 103.53),  # ImageNet's, in raw range
-        std: Sequence[float] = (58.395, 57.12, 57.375),
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         palette: Sequence[Sequence[int]] | None = None,
+        max_pixels: int = MAX_PIXELS,
+        val_share: float = 0.0,
+        test_share: float = 0.0,
+        split_seed: int = 0,
+        group_pattern: str | None = None,
+        fold: int | None = None,
+        folds: int | None = None,
     ) -> None:
         self.class_names = tuple(class_names)
         self.task: Task = task
         _check_classes(self.class_names, task)
         self.labels = _lookup_table(self._label_count, void, label_map)
+        self.colours = colours
+        self.channels = tuple(channels)
         self.resize = None if resize is None else (int(resize[0]), int(resize[1]))
-        self.mean, self.std = tuple(mean), tuple(std)
+        self.mean, self.std = _statistics(self.in_channels, mean, std)
         self.palette = _palette(len(self.class_names), palette)
+        self.max_pixels = max_pixels
+        self.val_share, self.test_share, self.split_seed = val_share, test_share, split_seed
+        self.group_pattern = group_pattern
+        self.fold, self.folds = fold, folds
+        _check_division(val_share, test_share, fold, folds)
 
     @abstractmethod
-    def pairs(self, split: str) -> list[Pair]:
-        """The samples of `train`, `val` or `test` in a fixed order; an empty list where a set has no such split.
+    def official(self, split: str) -> list[Pair]:
+        """The owner's samples of `train`, `val` or `test` in a fixed order; an empty list where there is no such split.
 
         Raises:
             ValueError: files that are missing or do not pair up, naming them.
         """
+
+    def pairs(self, split: str) -> list[Pair]:
+        """The samples that `train`, `val` or `test` has here: the owner's, or seeded shares of train, or folds.
+
+        Raises:
+            ValueError: as `official`, or fewer groups of samples than folds.
+        """
+        train, val, test = (self.official(name) for name in SPLITS)
+        wanted = (0.0 if val or self.folds else self.val_share, 0.0 if test else self.test_share)
+        part = shares([self.group_of(pair) for pair in train], wanted, self.split_seed)
+        shared_val, shared_test, train = (
+            [pair for pair, own in zip(train, part, strict=True) if own == k] for k in (0, 1, -1)
+        )
+        val, test = val or shared_val, test or shared_test
+        if self.folds is not None:
+            pool = sorted(train + val, key=lambda pair: pair.id)
+            fold = folds_of(self, pool)
+            train = [pair for pair, own in zip(pool, fold, strict=True) if own != self.fold]
+            val = [pair for pair, own in zip(pool, fold, strict=True) if own == self.fold]
+        return {"train": train, "val": val, "test": test}[split]
+
+    def group_of(self, pair: Pair) -> str:
+        """What must not be divided among train, val and test: by `group_pattern`, else the sample alone."""
+        if self.group_pattern is None:
+            return pair.id
+        match = re.search(self.group_pattern, pair.id)
+        if match is None:
+            raise ValueError(f"data.group_pattern: {self.group_pattern!r} does not match the sample {pair.id!r}")
+        return match.group(1) if match.groups() else match.group()
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of an input, of all its files together."""
+        return sum(self.channels)
 
     @property
     def output_channels(self) -> int:
@@ -81,58 +142,85 @@ class Source(ABC):
         return 1 if self.task == "binary" else len(self.class_names)
 
     @property
+    def reading(self) -> list[object]:
+        """What the arrays read depend on besides the files; part of every cache key."""
+        colours = None if self.colours is None else {int(key): list(value) for key, value in self.colours.items()}
+        return [
+            type(self).__name__,
+            self.class_names,
+            self.task,
+            self.labels.tolist(),
+            colours,
+            self.channels,
+            self.resize,
+        ]
+
+    @property
     def _label_count(self) -> int:
         return 2 if self.task == "multilabel" else len(self.class_names)
 
     def read_image(self, pair: Pair) -> Array:
-        """The image as uint8 (H, W, 3) RGB. EXIF orientation is ignored, since masks carry none."""
-        with Image.open(pair.image) as file:
-            if file.mode.startswith(("I", "F")):
-                raise ValueError(f"{pair.image}: expected 8-bit pixels, got mode {file.mode}; convert it to 8 bit")
-            image = np.array(file.convert("RGB"))  # a copy: torch wants it writable
+        """The image (H, W, C), RGB where it has colours; uint8, uint16 or float32 as its files, the widest of several.
+
+        Raises:
+            ValueError: as `litseg.data.reader.read_pixels`, or files of different sizes.
+        """
+        files = zip(pair.images, self.channels, strict=True)
+        parts = [read_pixels(path, channels, self.max_pixels) for path, channels in files]
+        if len({part.shape[:2] for part in parts}) > 1:
+            sizes = ", ".join(f"{path} {part.shape[:2]}" for path, part in zip(pair.images, parts, strict=True))
+            raise ValueError(f"the image files of {pair.id} differ in size (height, width): {sizes}")
+        image = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
         return image if self.resize is None else _resized(image, self.resize, cv2.INTER_AREA)
 
-    def read_mask(self, pair: Pair) -> Array:
+    def raw_labels(self, pair: Pair) -> list[Array]:
+        """The masks (H, W) as their files hold them, before `label_map`: one, or in multilabel one per class."""
+        return [read_labels(path, self.colours, self.max_pixels) for path in pair.masks]
+
+    def read_mask(self, pair: Pair) -> NDArray[np.uint8]:
         """The mask as uint8 labels, 255 for void: (H, W), or (H, W, C) in multilabel.
 
         Raises:
-            ValueError: a mask that is not 8-bit labels, or a raw label without a class, naming the file.
+            ValueError: as `litseg.data.reader.read_labels`, or a raw label without a class; the message names the file.
         """
-        channels = [self._mapped(read_labels(path), path) for path in pair.masks]
+        masks = self.raw_labels(pair)
+        paths = pair.masks if len(pair.masks) == len(masks) else [pair.masks[0]] * len(masks)
+        channels = [self._mapped(raw, path) for raw, path in zip(masks, paths, strict=True)]
         if self.resize is not None:
             channels = [_resized(channel, self.resize, cv2.INTER_NEAREST) for channel in channels]
         return np.stack(channels, axis=-1) if self.task == "multilabel" else channels[0]
 
-    def _mapped(self, raw: Array, path: Path) -> Array:
+    def unseen_labels(self, raw: Array) -> NDArray[np.int64]:
+        """The different raw labels that have no class."""
+        values = np.unique(raw).astype(np.int64)
+        known = (values >= 0) & (values < len(self.labels))
+        return np.asarray(values[~known | (self.labels[np.where(known, values, 0)] == UNSEEN)])
+
+    def _mapped(self, raw: Array, path: Path) -> NDArray[np.uint8]:
+        if raw.dtype != np.uint8 and (raw.min() < 0 or raw.max() >= len(self.labels)):
+            raise ValueError(self.unseen_message(self.unseen_labels(raw), str(path)))
         labels = self.labels[raw]
         if (labels == UNSEEN).any():
-            raise ValueError(self._unseen_message(np.unique(raw[labels == UNSEEN]), path))
+            raise ValueError(self.unseen_message(self.unseen_labels(raw), str(path)))
         return labels.astype(np.uint8)
 
-    def _unseen_message(self, raw: Array, path: Path) -> str:
+    def unseen_message(self, raw: Array, where: str) -> str:
+        """What to do about raw labels without a class."""
         known = [int(value) for value in np.flatnonzero(self.labels != UNSEEN)]
-        message = f"{path}: label {', '.join(map(str, raw))} has no class: expected one of {known}"
+        some = ", ".join(map(str, raw[:8])) + (", ..." if len(raw) > 8 else "")
+        message = f"{where}: label {some} has no class: expected one of {known}"
         if 255 in raw:
             message += "; if 255 is void set data.void=255, if it is the foreground set 'data.label_map={0: 0, 255: 1}'"
         return message + ("" if 255 in raw else "; correct the mask, add a class name or map it by data.label_map")
 
 
-def read_labels(path: Path) -> Array:
-    """The raw labels of a mask file, uint8 (H, W); a palette PNG gives its indices, not its colours.
-
-    Raises:
-        ValueError: the file is a JPEG (lossy: it changes labels) or not a single 8-bit channel.
-    """
-    with Image.open(path) as file:
-        if file.format == "JPEG":
-            raise ValueError(f"{path}: a JPEG mask has lost its labels to compression; expected a PNG of label ids")
-        if file.mode not in ("L", "P", "1"):
-            raise ValueError(f"{path}: expected one 8-bit channel of label ids, got mode {file.mode}; convert the mask")
-        return np.asarray(file).astype(np.uint8)
-
-
 def _resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
-    return np.asarray(cv2.resize(array, (size[1], size[0]), interpolation=interpolation), dtype=np.uint8)
+    """(H, W) or (H, W, C) in another size; OpenCV takes at most four channels at once and drops a single one."""
+    if array.ndim == 2:
+        return np.asarray(cv2.resize(array, (size[1], size[0]), interpolation=interpolation))
+    if array.shape[2] not in (3, 4):
+        return np.stack([_resized(channel, size, interpolation) for channel in np.moveaxis(array, 2, 0)], axis=-1)
+    return np.asarray(cv2.resize(array, (size[1], size[0]), interpolation=interpolation))
 
 
 def _check_classes(class_names: tuple[str, ...], task: Task) -> None:
@@ -147,17 +235,47 @@ def _check_classes(class_names: tuple[str, ...], task: Task) -> None:
 
 
 def _lookup_table(classes: int, void: int | None, label_map: Mapping[int, int] | None) -> NDArray[np.int16]:
-    """Raw label (0 to 255) -> label, `UNSEEN` where a raw label has no class."""
-    table = np.full(256, UNSEEN, dtype=np.int16)
-    for raw, label in (label_map or {value: value for value in range(classes)}).items():
-        if not (0 <= int(raw) <= 255 and (0 <= int(label) < classes or label == IGNORE_INDEX)):
-            raise ValueError(f"data.label_map: expected 0..255 -> 0..{classes - 1} or 255 (void), got {raw} -> {label}")
+    """Raw label (0 to 255, or to the largest that is mapped) -> label, `UNSEEN` where a raw label has no class."""
+    given = dict(label_map or {value: value for value in range(classes)})
+    table = np.full(max(256, *(int(raw) + 1 for raw in given)), UNSEEN, dtype=np.int16)
+    for raw, label in given.items():
+        if not (0 <= int(raw) <= 65535 and (0 <= int(label) < classes or label == IGNORE_INDEX)):
+            raise ValueError(
+                f"data.label_map: expected 0..65535 -> 0..{classes - 1} or 255 (void), got {raw} -> {label}"
+            )
         table[int(raw)] = label
     if void is not None:
-        if not 0 <= void <= 255:
-            raise ValueError(f"data.void: expected a label of 0 to 255 or null, got {void}")
+        if not 0 <= void < len(table):
+            raise ValueError(f"data.void: expected a label of 0 to {len(table) - 1} or null, got {void}")
         table[void] = IGNORE_INDEX
     return table
+
+
+def _statistics(
+    channels: int, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if mean is None and std is None and channels == 3:
+        return IMAGENET_MEAN, IMAGENET_STD
+    for name, values in (("mean", mean), ("std", std)):
+        if values is None or len(values) != channels:
+            got = "none" if values is None else f"{len(values)}"
+            raise ValueError(
+                f"data.{name}: expected {channels} numbers, one per channel, got {got}; `litseg data stats` prints them"
+            )
+    assert mean is not None
+    assert std is not None
+    if min(std) <= 0:
+        raise ValueError(f"data.std: expected numbers above 0, got {list(std)}")
+    return tuple(map(float, mean)), tuple(map(float, std))
+
+
+def _check_division(val_share: float, test_share: float, fold: int | None, folds: int | None) -> None:
+    if not 0 <= val_share < 1 or not 0 <= test_share < 1 - val_share:
+        raise ValueError(f"data: val_share {val_share} and test_share {test_share} must leave a share for train")
+    if (fold is None) != (folds is None) or (fold is not None and folds is not None and not 0 <= fold < folds):
+        raise ValueError(
+            f"data.fold, data.folds: expected fold from 0 to folds - 1, or neither, got {fold} and {folds}"
+        )
 
 
 def _palette(classes: int, palette: Sequence[Sequence[int]] | None) -> Array:
