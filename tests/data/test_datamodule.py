@@ -72,10 +72,11 @@ def test_fewer_samples_than_a_batch_are_refused(write_folder: WriteTree) -> None
         DataModule(data.source, [], batch_size=4).check(devices=4)
 
 
-def test_an_empty_validation_split_is_refused(write_folder: WriteTree) -> None:
-    data = DataModule(Folder(str(write_folder(count=3)), class_names=NAMES), [], batch_size=1)
-    with pytest.raises(ValueError, match="the val split is empty"):
-        data.check()
+def test_a_set_without_a_validation_split_has_no_validation_loader(write_folder: WriteTree) -> None:
+    data = DataModule(Folder(str(write_folder(count=6)), class_names=NAMES, val_share=0), [], batch_size=1)
+    data.check()
+    assert set(data.scans) == {"train", "test"}
+    assert data.val_dataloader() == []
 
 
 def _two_sizes(folder: Path) -> Folder:

@@ -32,7 +32,7 @@ def test_the_fingerprint_follows_the_contents(write_folder: WriteTree) -> None:
     again = scan(_source(root), "train")
     assert again is not None
     assert again.fingerprint == before.fingerprint
-    path = _source(root).pairs("train")[0].image
+    path = _source(root).pairs("train")[0].images[0]
     Image.new("RGB", (40, 32), "red").save(path)
     changed = scan(_source(root), "train")
     assert changed is not None

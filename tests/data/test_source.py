@@ -55,19 +55,19 @@ def test_a_palette_png_gives_indices_not_colours(tmp_path: Path) -> None:
     assert read_labels(tmp_path / "palette.png").tolist() == [[0, 1, 2, 255]]
 
 
-@pytest.mark.parametrize(("mode", "suffix", "message"), [("RGB", ".png", "mode RGB"), ("L", ".jpg", "JPEG mask")])
+@pytest.mark.parametrize(("mode", "suffix", "message"), [("RGB", ".png", "data.colours"), ("L", ".jpg", "JPEG mask")])
 def test_masks_that_hold_no_labels_are_refused(tmp_path: Path, mode: str, suffix: str, message: str) -> None:
     Image.new(mode, (4, 4)).save(tmp_path / f"mask{suffix}")
     with pytest.raises(ValueError, match=message):
         read_labels(tmp_path / f"mask{suffix}")
 
 
-def test_grey_and_rgba_images_become_rgb_and_16_bit_is_refused(tmp_path: Path) -> None:
+def test_grey_and_rgba_images_become_rgb_but_16_bit_does_not(tmp_path: Path) -> None:
     for mode in ("L", "RGBA"):
         pair = _pair(tmp_path, np.zeros((3, 5)), image_mode=mode)
         assert _OnePair(pair).read_image(pair).shape == (3, 5, 3)
     pair = _pair(tmp_path, np.zeros((3, 5)), image_mode="I;16")
-    with pytest.raises(ValueError, match="8-bit"):
+    with pytest.raises(ValueError, match="I;16; set data.channels"):
         _OnePair(pair).read_image(pair)
 
 

@@ -62,7 +62,7 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
     data = build_data(cfg, hardware.accelerator, devices)
     weights = resolve_class_weights(cfg.loss, data)
     module = SegmentationModule(
-        model=build_model(cfg.model, data.source),
+        model=build_model(cfg.model, data.source, data.sample_image().dtype),
         loss=build_loss(cfg.loss),
         metrics=SegmentationMetrics(data.source.class_names, data.source.task),
         task=data.source.task,
@@ -74,7 +74,7 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
     check_step(module, data)
     _check_optimizer(module, cfg)
     throughput = Throughput()
-    callbacks = [callback for callback in instantiate(cfg.callbacks).values() if callback is not None]
+    callbacks = _callbacks(cfg.callbacks, "val" in data.scans)
     pictures = PredictionPictures(
         folder / "predictions",
         data.source.class_names,
@@ -83,9 +83,9 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
         cfg.pictures,
         split="test" if "test" in data.scans else "val",
     )
-    checkpoint = _checkpoint(callbacks, module)
+    checkpoint = _checkpoint(callbacks, module, "val" in data.scans)
     callbacks += [throughput, LossWeights(), EpochLine(), pictures]
-    trainer = build_trainer(cfg, hardware, devices, callbacks)
+    trainer = build_trainer(cfg, hardware, devices, callbacks, "val" in data.scans)
     return Parts(data, module, trainer, checkpoint, throughput, hardware, weights)
 
 
@@ -103,11 +103,14 @@ def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> D
     return data
 
 
-def build_model(cfg: DictConfig, source: Source) -> SegmentationModel:
-    """The network in its input wrapper; pretrained encoders bring the mean and std they were trained with."""
+def build_model(cfg: DictConfig, source: Source, pixels: torch.dtype = torch.uint8) -> SegmentationModel:
+    """The network in its input wrapper; pretrained encoders bring the mean and std they were trained with.
+
+    Those are in the unit of 8-bit images: images of other `pixels` keep the mean and std of their data set.
+    """
     network = instantiate(cfg, classes=source.output_channels, in_channels=source.in_channels, _convert_="all")
     mean, std = list(source.mean), list(source.std)
-    if cfg.get("encoder_weights"):
+    if cfg.get("encoder_weights") and pixels == torch.uint8:
         mean, std = map(list, encoder_normalisation(cfg.encoder_name, cfg.encoder_weights, source.in_channels))
     parameters = sum(parameter.numel() for parameter in network.parameters())
     log.info("model %s: %s parameters", cfg.get("architecture", type(network).__name__), f"{parameters:,}")
@@ -196,12 +199,16 @@ def _check_optimizer(module: SegmentationModule, cfg: DictConfig) -> None:
         raise ValueError(f"optimizer or scheduler: {error}") from error
 
 
-def build_trainer(cfg: DictConfig, hardware: Hardware, devices: int, callbacks: list[Callback]) -> lightning.Trainer:
+def build_trainer(
+    cfg: DictConfig, hardware: Hardware, devices: int, callbacks: list[Callback], validated: bool = True
+) -> lightning.Trainer:
     """Lightning's Trainer with the loggers; every key of `trainer` that is not ours goes to it as it is."""
     settings: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
     settings.pop("channels_last")
     settings["enable_progress_bar"] &= sys.stderr.isatty()  # a log file wants one line an epoch, which it gets anyway
     settings |= {"accelerator": hardware.accelerator, "precision": hardware.precision, "devices": devices}
+    if not validated:
+        settings["limit_val_batches"] = 0
     if str(settings["strategy"]).startswith(("ddp_spawn", "ddp_fork")):
         raise ValueError("trainer.strategy: spawned processes keep what they trained to themselves; expected ddp")
     loggers = [logger for logger in instantiate(cfg.logger).values() if logger is not None]
@@ -221,11 +228,21 @@ def _device_count(devices: Any, accelerator: str) -> int:
     return devices
 
 
-def _checkpoint(callbacks: list[Any], module: SegmentationModule) -> ModelCheckpoint:
+def _callbacks(cfg: DictConfig, validated: bool) -> list[Any]:
+    """Without a val split nothing can be best, and a test split never selects: the checkpoint is each epoch's last."""
+    last = {} if validated else {"monitor": None, "save_on_train_epoch_end": True}
+    nodes = [node for node in cfg.values() if node is not None]
+    return [instantiate(node, **(last if str(node._target_).endswith(".ModelCheckpoint") else {})) for node in nodes]
+
+
+def _checkpoint(callbacks: list[Any], module: SegmentationModule, validated: bool) -> ModelCheckpoint:
     """The ModelCheckpoint, whose monitored value must be one that validation gives."""
     found = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint)]
     if not found:
         raise ValueError("callbacks: expected a ModelCheckpoint, got none; litseg tests the best checkpoint")
+    if not validated:
+        log.info("no validation split: the last checkpoint is the one that is tested")
+        return found[0]
     monitor, names = found[0].monitor, [f"val/{name}" for name in module.value_names()]
     if monitor not in names:
         close = get_close_matches(str(monitor), names) or names[:8]

@@ -26,13 +26,13 @@ def record(
     """Writes the result of a finished run and prints its table.
 
     Returns:
-        The monitored validation metric.
+        The monitored validation metric; None without a validation split.
     """
-    monitor = (parts.checkpoint.monitor or "").removeprefix("val/")
-    objective = metrics["val"].get(monitor)
+    monitor = parts.checkpoint.monitor
+    objective = None if monitor is None else metrics["val"].get(monitor.removeprefix("val/"))
     result = {
         "metrics": metrics,
-        "monitor": {"name": f"val/{monitor}", "value": objective},
+        "monitor": {"name": monitor, "value": objective},
         "seed": cfg.seed,
         **code,
         "versions": versions(),
@@ -76,9 +76,12 @@ def _wandb_id(parts: Parts) -> str | None:
 
 def _show(parts: Parts, folder: Path, metrics: dict[str, dict[str, float]]) -> None:
     split = "test" if "test" in metrics else "val"
+    which = "best" if parts.checkpoint.monitor else "last"
     console = Console(width=100) if not sys.stdout.isatty() else Console()
     with console.capture() as capture:
-        console.print(class_table(metrics[split], parts.data.source.class_names, f"{split}, best checkpoint, percent"))
+        console.print(
+            class_table(metrics[split], parts.data.source.class_names, f"{split}, {which} checkpoint, percent")
+        )
     log.info("\n%s", capture.get().rstrip())
     speed = parts.throughput.images_per_second
     names = {"miou": "mIoU", "pixel_accuracy": "pixel accuracy", "fwiou": "frequency-weighted IoU"}

@@ -136,7 +136,7 @@ def _run(cfg: DictConfig, folder: Path, rank: int) -> float | None:
 
 
 def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
-    """Trains, then evaluates the best checkpoint on val and, where there is one, on test."""
+    """Trains, then evaluates the best checkpoint, or without a val split the last, on what there is of val and test."""
     trainer, module, data = parts.trainer, parts.module, parts.data
     trainer.fit(module, datamodule=data)
     if trainer.global_step == 0:
@@ -144,7 +144,9 @@ def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
             "no training step was made; check trainer.max_epochs, trainer.max_steps and limit_train_batches"
         )
     best = _finish_checkpoints(parts)
-    metrics = {"val": dict(trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)[0])}
+    metrics = {}
+    if "val" in data.scans:
+        metrics["val"] = dict(trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)[0])
     if "test" in data.scans:
         metrics["test"] = dict(trainer.test(module, datamodule=data, ckpt_path=best, verbose=False)[0])
     return {split: {key.removeprefix(f"{split}/"): value for key, value in values.items()}

@@ -58,14 +58,15 @@ class DataModule(lightning.LightningDataModule):
             ValueError: what is wrong, where, and what to do.
         """
         self.scans = {split: found for split in SPLITS if (found := scan(self.source, split)) is not None}
-        for split in ("train", "val"):
-            if split not in self.scans:
-                raise ValueError(f"data: the {split} split is empty; training needs a train and a val split")
+        if "train" not in self.scans:
+            raise ValueError("data: the train split is empty; check data.root and the split's files")
         if (count := len(self.scans["train"].sizes)) < self.batch_size * devices:
             raise ValueError(
                 f"data: {count} training samples do not fill one batch of loader.batch_size={self.batch_size} on "
                 f"{devices} device(s); lower loader.batch_size"
             )
+        if len(self.scans) == 1:
+            raise ValueError("data: there is neither a val nor a test split; set data.val_share, or data.folds")
         for split, found in self.scans.items():
             if len(found.sizes) < devices:
                 raise ValueError(f"data: {len(found.sizes)} {split} sample(s) for {devices} devices; use fewer devices")
@@ -86,9 +87,9 @@ class DataModule(lightning.LightningDataModule):
         sampler = EpochSampler(len(samples), self.seed, *self._rank())
         return self._loader(samples, sampler, self.batch_size, drop_last=True)
 
-    def val_dataloader(self) -> DataLoader[Item]:
-        """Every sample once."""
-        return self._evaluation_loader("val")
+    def val_dataloader(self) -> DataLoader[Item] | list[Any]:
+        """Every sample once; none where the set has no validation split."""
+        return self._evaluation_loader("val") if "val" in self.scans else []
 
     def test_dataloader(self) -> DataLoader[Item]:
         """Every sample once."""

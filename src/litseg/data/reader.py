@@ -17,6 +17,8 @@ from PIL import Image
 
 Array = NDArray[Any]
 
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # `max_pixels` is the one limit
+
 MAX_PIXELS: Final = 178_956_970
 """Above this PIL itself suspects a decompression bomb (twice `PIL.Image.MAX_IMAGE_PIXELS`)."""
 
@@ -100,7 +102,7 @@ def header_size(path: Path) -> tuple[int, int]:
             with tifffile.TiffFile(path) as tiff:
                 page = tiff.pages.first
                 return int(page.imagelength), int(page.imagewidth)
-        with warnings.catch_warnings(), Image.open(path) as file:
+        with Image.open(path) as file:
             return file.height, file.width
 
 
@@ -113,7 +115,9 @@ def _named(path: Path) -> Iterator[None]:
         if str(path) in str(error):
             raise
         raise ValueError(f"cannot read {path}: {error}; restore the file or leave it out") from error
-    except (OSError, SyntaxError, EOFError, IndexError, KeyError, TypeError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path}: {error} Expected fewer pixels; raise data.max_pixels if that is right") from error
+    except Exception as error:  # of a broken file a decoder may raise anything, zlib.error for one
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"{error}"
         raise ValueError(f"cannot read {path}: {reason}; restore the file or leave it out") from error
 
@@ -122,6 +126,8 @@ def _named(path: Path) -> Iterator[None]:
 def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
     if path.stat().st_size == 0:
         raise ValueError(f"cannot read {path}: the file is empty; restore the file or leave it out")
+    if max_pixels > MAX_PIXELS:
+        Image.MAX_IMAGE_PIXELS = None  # PIL's own limit would come first
     with Image.open(path) as file:
         _refuse_huge(file.width * file.height, path, max_pixels)
         yield file

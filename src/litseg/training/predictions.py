@@ -119,7 +119,7 @@ def draw_panels(
         palette: RGB by label.
         opacity: of the colours over the image.
     """
-    rgb = image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
+    rgb = eight_bits(image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1))
     colours = np.full((256, 3), VOID, dtype=np.uint8)
     colours[: len(palette)] = palette
     if len(palette) < IGNORE_INDEX:
@@ -133,6 +133,18 @@ def draw_panels(
         np.where(valid[..., None], error, VOID),
     ]
     return _compose(panels, class_names, palette)
+
+
+def eight_bits(image: Array) -> Array:
+    """An image (H, W, 3) of any depth as uint8: what is not uint8 already is stretched, each channel on its own.
+
+    From the 2nd to the 98th percentile, since single bright pixels would leave the rest black.
+    """
+    if image.dtype == np.uint8:
+        return image
+    low, high = np.nanpercentile(image, (2, 98), axis=(0, 1))
+    stretched = (image - low) / np.where(high > low, high - low, 1)
+    return np.asarray(np.nan_to_num(stretched).clip(0, 1) * 255, dtype=np.uint8)
 
 
 def _blend(image: Array, colours: Array, opacity: float) -> Array:
