@@ -1,10 +1,10 @@
-"""Reads a whole split once before training: proves that it is sound, counts its labels, takes its fingerprint."""
+"""Reads whole splits: before training to prove that they are sound, and for `litseg data check` and `stats`."""
 
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from litseg.data.machine import allowed_cpus, cache_folder
-from litseg.data.reader import Array, header_size
+from litseg.data.sample_scan import BrokenSampleError, Sample, scan_sample
 from litseg.data.source import Pair, Source
-from litseg.labels import IGNORE_INDEX
 
 
 @dataclass(frozen=True)
@@ -49,55 +48,53 @@ def scan(source: Source, split: str) -> SplitScan | None:
     pairs = source.pairs(split)
     if not pairs:
         return None
-    cached = cache_folder() / "scans" / f"{_key(source, pairs)}.npz"
-    if cached.is_file():
+    missing = [path for pair in pairs for path in (*pair.images, *pair.masks) if not path.exists()]
+    cached = None if missing else cache_folder() / "scans" / f"{_key(source, pairs)}.npz"
+    if cached is not None and cached.is_file():
         with np.load(cached, allow_pickle=False) as arrays:
             return SplitScan(arrays["sizes"], arrays["pixels"], str(arrays["fingerprint"]))
-    result = _scan(source, pairs, f"checking {split}")
-    _refuse_unusable(result, source, split)
-    _save(result, cached)
+    samples = []
+    for sample in read_samples(source, pairs, f"checking {split}"):
+        if isinstance(sample, BrokenSampleError):
+            raise sample
+        samples.append(sample)
+    result = split_scan(samples)
+    if problem := unusable(result, source, split):
+        raise ValueError(problem)
+    if cached is not None:
+        _save(result, cached)
     return result
 
 
-def _scan(source: Source, pairs: list[Pair], title: str) -> SplitScan:
+def read_samples(source: Source, pairs: Sequence[Pair], title: str) -> Iterator[Sample | BrokenSampleError]:
+    """Every sample's scan, in order, on all CPUs of this process; on a terminal under a progress bar."""
+
+    def of(pair: Pair) -> Sample | BrokenSampleError:
+        try:
+            return scan_sample(source, pair)
+        except BrokenSampleError as error:
+            return error
+
     with ThreadPoolExecutor(max_workers=min(8, allowed_cpus())) as pool:
-        found = pool.map(lambda pair: _scan_pair(source, pair), pairs)
         quiet = len(pairs) < 200 or not sys.stdout.isatty()  # a bar in a log file is only a blank line
-        rows = list(track(found, title, total=len(pairs), transient=True, disable=quiet))
-    digest = hashlib.sha256("".join(row[2] for row in rows).encode()).hexdigest()
-    return SplitScan(np.array([row[0] for row in rows]), np.stack([row[1] for row in rows]), digest)
+        yield from track(pool.map(of, pairs), title, total=len(pairs), transient=True, disable=quiet)
 
 
-def _scan_pair(source: Source, pair: Pair) -> tuple[tuple[int, int], NDArray[np.int64], str]:
-    files = (*pair.images, *pair.masks)
-    sizes = {path: header_size(path) for path in files}
-    for path in files[1:]:
-        if sizes[path] != sizes[files[0]]:
-            what = "its mask" if path in pair.masks else "its second input"
-            raise ValueError(
-                f"sizes differ: {files[0]} is {sizes[files[0]]} (height, width), {what} {path} is {sizes[path]}"
-            )
-    source.read_image(pair)  # whole: a truncated file is better found now than in the middle of an epoch
-    mask = source.read_mask(pair)
-    digest = hashlib.sha256(pair.id.encode())
-    for path in files:
-        digest.update(path.read_bytes())
-    return mask.shape[:2], _count(mask, len(source.class_names), source.task == "multilabel"), digest.hexdigest()
+def split_scan(samples: Sequence[Sample]) -> SplitScan:
+    """The scan of a split from its samples, at least one."""
+    digest = hashlib.sha256("".join(sample.digest for sample in samples).encode()).hexdigest()
+    sizes = np.array([sample.size for sample in samples])
+    return SplitScan(sizes, np.stack([sample.pixels for sample in samples]), digest)
 
 
-def _count(mask: Array, classes: int, multilabel: bool) -> NDArray[np.int64]:
-    void = int((mask == IGNORE_INDEX).sum())
-    if multilabel:
-        return np.append((mask == 1).sum(axis=(0, 1)), void).astype(np.int64)
-    return np.append(np.bincount(mask.ravel(), minlength=classes)[:classes], void).astype(np.int64)
-
-
-def _refuse_unusable(result: SplitScan, source: Source, split: str) -> None:
+def unusable(result: SplitScan, source: Source, split: str) -> str | None:
+    """Why a split of sound samples cannot be trained or scored on; None where it can."""
     entries = int(result.sizes.prod(axis=1).sum()) * (len(source.class_names) if source.task == "multilabel" else 1)
     if result.pixels[:, -1].sum() == entries:
-        raise ValueError(f"data: the {split} split has no valid pixel, all {entries} are void; check data.label_map")
+        return f"data: the {split} split has no valid pixel, all {entries} are void; check data.label_map"
     if source.task == "binary" and result.pixels[:, 1].sum() == 0:
-        raise ValueError(f"data: the {split} split has no {source.class_names[1]} pixel; check data.label_map")
+        return f"data: the {split} split has no {source.class_names[1]} pixel; check data.label_map"
+    return None
 
 
 def _key(source: Source, pairs: Iterable[Pair]) -> str:

@@ -1,0 +1,59 @@
+"""The console script `litseg`: verbs beside `python train.py`."""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+HELP = """\
+usage: litseg VERB [key=value ...]
+
+  litseg data check data=camvid data.root=...     reads every file: what training would refuse, leaks, oddities
+  litseg data stats data=camvid data.root=...     pixels and images of each class, class weights, mean and std
+  litseg data show  data=camvid data.root=...     a picture of augmented training samples and their labels
+
+`litseg data --help` lists their options. Other words are those of train.py: groups (data=, experiment=,
+augmentation=) and values (data.root=, seed=). Training itself: python train.py --help
+"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs a verb. Nothing heavy is imported before it is known to be one.
+
+    Args:
+        words: the command line without the program's name; None takes it from the process.
+
+    Returns:
+        The exit code: 0, 2 for a user's mistake or what a check found, 130 after Ctrl-C.
+    """
+    given = list(sys.argv[1:] if words is None else words)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(HELP)
+        return 0
+    verb, rest = given[0], given[1:]
+    if verb != "data":
+        close = get_close_matches(verb, ["data"], cutoff=0.5)
+        hint = f"did you mean {close[0]}?" if close else "expected one of: data"
+        print(f"error: litseg has no verb {verb!r}; {hint}\n\n{HELP}", file=sys.stderr)
+        return 2
+    return _guarded(rest)
+
+
+def _guarded(rest: list[str]) -> int:
+    from litseg.cli import data_verbs
+    from litseg.cli.errors import UserError
+
+    try:
+        return data_verbs.run(rest)
+    except UserError as error:
+        if os.environ.get("LITSEG_DEBUG") == "1":
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
