@@ -51,12 +51,11 @@ def read_pixels(path: Path, channels: int, max_pixels: int = MAX_PIXELS) -> Arra
             mode = MODES.get(channels, {}).get(file.mode)
             if mode is None:
                 raise ValueError(f"{path}: expected {channels} channels, got mode {file.mode}; set data.channels")
-            pixels = (
-                np.asarray(file) if mode == "I;16" else np.asarray(file if file.mode == mode else file.convert(mode))
-            )
+            # an array of its own: torch wants it writable
+            pixels = np.array(file if mode in ("I;16", file.mode) else file.convert(mode))
         if mode == "I;16":
             pixels = _sixteen_bits(pixels, path)
-        return np.array(pixels[..., None] if pixels.ndim == 2 else pixels)  # a copy: torch wants it writable
+        return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def read_labels(path: Path, colours: Mapping[int, Sequence[int]] | None = None, max_pixels: int = MAX_PIXELS) -> Array:
