@@ -48,10 +48,12 @@ def _listed(source: Source) -> tuple[dict[str, list[Pair]], list[Finding]]:
                 findings.append(Finding("error", "missing files", split, (), str(own)))
         if not findings:  # the owner's splits are whole, their division into shares or folds fails
             findings.append(Finding("error", "no division", "all", (), str(error)))
-    for split in ("train", "val"):
-        if not findings and not listed[split]:
-            message = f"data: the {split} split is empty; training needs a train and a val split"
-            findings.append(Finding("error", "empty split", split, (), message))
+    if not findings and not listed["train"]:
+        message = "data: the train split is empty; check data.root and the split's files"
+        findings.append(Finding("error", "empty split", "train", (), message))
+    elif not findings and not listed["val"] and not listed["test"]:
+        message = "data: there is neither a val nor a test split; set data.val_share, or data.folds"
+        findings.append(Finding("error", "empty split", "val, test", (), message))
     return {split: pairs for split, pairs in listed.items() if pairs}, _once(findings)
 
 

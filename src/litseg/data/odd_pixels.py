@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from litseg.data.findings import Contents, Finding, some
 from litseg.data.source import Source
+from litseg.data.statistics import channel_statistics
 
 FAR_OFF: Final = 5.0
 """Factor between the measured and the configured std from which they are of different ranges, not merely different."""
@@ -46,8 +47,7 @@ def odd_pixels(source: Source, content: Contents) -> list[Finding]:
 
 def _statistics_far_off(source: Source, content: Contents) -> tuple[list[str], str]:
     """Images of 0 to 1 under a std of 57, or of 0 to 65535: the network would see a grey wall, or noise."""
-    mean = np.mean([sample.mean for sample in content.samples], axis=0)
-    std = np.sqrt(np.maximum(np.mean([sample.square for sample in content.samples], axis=0) - mean**2, 0))
+    _, std = channel_statistics(content.samples)
     configured = np.array(source.std)
     far = bool(((std > FAR_OFF * configured) | (std < configured / FAR_OFF)).any())
     low, high = min(sample.low for sample in content.samples), max(sample.high for sample in content.samples)
