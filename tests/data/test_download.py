@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -157,6 +158,15 @@ def test_too_little_disk_is_said_before_the_first_byte(server: Server, tmp_path:
     with pytest.raises(ValueError, match=r"expected 2000000000\.0 GB of free disk, got .*; set data\.root"):
         download((_archive(server, size=10**18),), tmp_path / "root")
     assert server.asked == []
+
+
+def test_an_archive_in_place_needs_no_disk_of_its_own(server: Server, tmp_path: Path) -> None:
+    archive = _archive(server, size=int(0.7 * shutil.disk_usage(tmp_path).free))
+    with pytest.raises(ValueError, match="of free disk"):
+        download((archive,), tmp_path / "root")
+    (tmp_path / "root.archives" / "set.zip").touch()
+    with pytest.raises(ValueError, match="got 0; delete it to fetch it again"):  # past the disk, on to the file
+        download((archive,), tmp_path / "root")
 
 
 def test_a_hostile_archive_leaves_no_folder(server: Server, tmp_path: Path) -> None:

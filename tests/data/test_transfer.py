@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from litseg.data.archives import Archive
-from litseg.data.transfer import transfer
+from litseg.data.transfer import check_address, transfer
 from tests.data.server import Server, serve
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -195,6 +195,14 @@ def test_a_redirect_to_anything_but_https_is_refused(server: Server, part: Path,
 def test_other_addresses_are_not_opened(part: Path, url: str) -> None:
     with pytest.raises(ValueError, match=r"expected an https address.*not opened"):
         _transfer(url, part)
+
+
+def test_a_far_server_may_not_point_to_this_machine() -> None:
+    with pytest.raises(
+        ValueError, match=r"http://localhost/x\.zip: expected an https address \(asked for by https://far"
+    ):
+        check_address("http://localhost/x.zip", "https://far.example/x.zip")
+    check_address("https://near.example/x.zip", "http://localhost/x.zip")
 
 
 def test_a_terminal_sees_a_bar(
