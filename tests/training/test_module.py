@@ -12,7 +12,7 @@ from litseg.losses import CompoundLoss, CrossEntropyLoss, DiceLoss
 from litseg.metrics import SegmentationMetrics
 from litseg.models import SegmentationModel
 from litseg.training import SegmentationModule, schedule
-from litseg.training.module import loss_target, loss_terms
+from litseg.training.module import batch_target, loss_target, loss_terms
 
 
 class _Pointwise(nn.Module):
@@ -114,6 +114,38 @@ def test_multilabel_targets_carry_void_as_weights() -> None:
     assert target.tolist() == [[[[0, 1, 0]], [[0, 0, 1]]]]
     assert weights is not None
     assert weights.tolist() == [[[[1, 1, 0]], [[0, 1, 1]]]]
+
+
+@pytest.mark.parametrize("task", ["multiclass", "binary", "multilabel"])
+def test_blended_samples_have_soft_targets_and_void_in_either_is_void(task: Task) -> None:
+    """Cross-entropy is linear in the target: the loss of a blend is the blend of the losses where both are valid."""
+    generator = torch.Generator().manual_seed(0)
+    shape, labels = ((2, 3, 8, 8), 2) if task == "multilabel" else ((2, 8, 8), {"multiclass": 4, "binary": 2}[task])
+    mask, other = (torch.randint(0, labels, shape, generator=generator, dtype=torch.uint8) for _ in range(2))
+    mask[..., 0, :], other[..., :, 0] = 255, 255
+    share = torch.tensor([0.75, 0.6])
+    logits = torch.randn(2, {"multiclass": 4, "binary": 1, "multilabel": 3}[task], 8, 8, generator=generator)
+    batch = {"mask": mask, "other_mask": other, "share": share}
+    target, weights = batch_target(batch, task, logits.shape[1])
+    assert target.shape == logits.shape
+    assert weights is not None
+    assert weights.shape == mask.shape
+    assert float(weights.sum()) == mask.numel() * 49 / 64
+    loss = CrossEntropyLoss(mode=task)
+    for number in range(2):
+        both = [each[number : number + 1].clone() for each in (mask, other)]
+        for each in both:
+            each[(both[0] == 255) | (both[1] == 255)] = 255
+        hard = [float(loss_terms(loss, logits[number : number + 1], *loss_target(each, task))["loss"]) for each in both]
+        one = slice(number, number + 1)
+        found = float(loss_terms(loss, logits[one], target[one], weights[one])["loss"])
+        assert found == pytest.approx(float(share[number]) * hard[0] + float(1 - share[number]) * hard[1], rel=1e-5)
+
+
+def test_a_batch_that_is_not_blended_keeps_its_integer_target() -> None:
+    mask = torch.tensor([[[0, 1, 255]]], dtype=torch.uint8)
+    target, weights = batch_target({"mask": mask}, "multiclass", 2)
+    assert (target.tolist(), target.dtype, weights) == ([[[0, 1, 255]]], torch.int64, None)
 
 
 def test_a_library_loss_is_called_with_logits_and_target() -> None:

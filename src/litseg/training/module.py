@@ -73,7 +73,7 @@ class SegmentationModule(lightning.LightningModule):
     def _step(self, batch: dict[str, Any], stage: str) -> Tensor:
         outputs = self(batch["image"])
         logits, *auxiliary = outputs if isinstance(outputs, list) else [outputs]
-        target, pixel_weights = loss_target(batch["mask"], self.task)
+        target, pixel_weights = batch_target(batch, self.task, logits.shape[1])
         terms = loss_terms(self.loss, logits, target, pixel_weights)
         if auxiliary:
             losses = [loss_terms(self.loss, output, target, pixel_weights)["loss"] for output in auxiliary]
@@ -158,6 +158,33 @@ def loss_target(mask: Tensor, task: Task) -> tuple[Tensor, Tensor | None]:
     if task == "multilabel":
         return (mask == 1).float(), (mask != IGNORE_INDEX).float()
     return mask.long(), None
+
+
+def batch_target(batch: dict[str, Any], task: Task, channels: int) -> tuple[Tensor, Tensor | None]:
+    """A batch's target as losses take it; of blended samples (`other_mask` and `share`, see MixUp) a soft one.
+
+    Args:
+        batch: mask (N, H, W), multilabel (N, C, H, W); where blended also other_mask, alike, and share (N,), of `mask`.
+        task: see `litseg.labels.Task`.
+        channels: of the logits.
+
+    Returns:
+        As `loss_target`; blended: float (N, channels, H, W), and weights of 0 where either mask is void, else 1.
+    """
+    mask, other = batch["mask"], batch.get("other_mask")
+    if other is None:
+        return loss_target(mask, task)
+    valid = (mask != IGNORE_INDEX) & (other != IGNORE_INDEX)
+    share = batch["share"].view(-1, 1, 1, 1)
+    first, second = (_probabilities(torch.where(valid, each, 0), task, channels) for each in (mask, other))
+    return share * first + (1 - share) * second, valid.float()
+
+
+def _probabilities(mask: Tensor, task: Task, channels: int) -> Tensor:
+    """Labels without void as float (N, channels, H, W) of 0 and 1."""
+    if task == "multiclass":
+        return torch.nn.functional.one_hot(mask.long(), channels).movedim(-1, 1).float()
+    return (mask if task == "multilabel" else mask.unsqueeze(1)).float()
 
 
 def loss_terms(loss: nn.Module, logits: Tensor, target: Tensor, pixel_weights: Tensor | None) -> dict[str, Tensor]:
