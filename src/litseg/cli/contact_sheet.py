@@ -46,7 +46,8 @@ def contact_sheet(
             left = GAP + column * (TILE + GAP)
             sheet.paste(tile, (left, top + LINE))
             shape = "{} x {}".format(*draws[column // 2].mask.shape[:2])
-            title = f"draw {column // 2 + 1}, {shape}" if column % 2 == 0 else f"labels of draw {column // 2 + 1}"
+            draw = f"draw {column // 2 + 1}" if len(draws) > 1 else "as stored"
+            title = f"{draw}, {shape}" if column % 2 == 0 else f"labels, {draw}"
             pen.text((left, top + 3), f"{_short(name)}: {title}" if column == 0 else title, fill="black", font=FONT)
         top += height
     _draw_legend(sheet, legend, palette, top + GAP)

@@ -76,6 +76,8 @@ def run(words: Sequence[str]) -> int:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds odd in a file, the check says itself
     cfg = compose_config(overrides)
     with user_mistakes():
+        if verb == "stats":
+            _without_mean(cfg)
         return _verb(verb)(build_source(cfg), cfg, options)
 
 
@@ -104,6 +106,14 @@ def build_source(cfg: DictConfig) -> Source:
     if not isinstance(source, Source):
         raise ValueError(f"data._target_: expected a litseg.data.Source, got {type(source).__name__}")
     return source
+
+
+def _without_mean(cfg: DictConfig) -> None:
+    """A set of other than three channels needs a mean and std to be built; `stats`, which prints them, does not."""
+    channels = cfg.data.get("channels")
+    if channels is not None and sum(channels) != 3 and cfg.data.get("mean") is None:
+        for key, value in (("data.mean", 0.0), ("data.std", 1.0)):
+            OmegaConf.update(cfg, key, [value] * sum(channels), force_add=True)
 
 
 def _verb(name: str) -> Callable[[Source, DictConfig, Options], int]:

@@ -10,7 +10,7 @@ from litseg.data.label_causes import likely_cause
 from litseg.data.lookalikes import lookalikes
 from litseg.data.odd_pixels import odd_pixels
 from litseg.data.sample_scan import BrokenSampleError, Sample
-from litseg.data.scan import read_samples, split_scan, unusable
+from litseg.data.scan import mixed_types, read_samples, split_scan, unusable
 from litseg.data.source import SPLITS, Pair, Source
 
 
@@ -100,6 +100,8 @@ def _labels(source: Source, content: Contents) -> list[Finding]:
     if problem := unusable(scan, source, split):
         return [Finding("error", "no valid pixel", split, (), problem)]
     findings = []
+    if problem := mixed_types(content.samples, split):
+        findings.append(Finding("error", "mixed types", split, (), problem))
     entries = scan.sizes.prod(axis=1) * (len(source.class_names) if source.task == "multilabel" else 1)
     empty = np.flatnonzero(scan.pixels[:, -1] == entries)
     void = [content.names[place] for place in empty.tolist()]

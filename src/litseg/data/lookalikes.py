@@ -22,6 +22,8 @@ def lookalikes(contents: list[Contents]) -> list[Finding]:
             splits = tuple(dict.fromkeys(split for split, _ in group))
             groups[splits].append([name for _, name in group])
     findings = [_identical(splits, found) for splits, found in groups.items()]
+    if len(contents) < 2:
+        return findings
     thumbnails = {content.split: np.stack([sample.thumbnail for sample in content.samples]) for content in contents}
     by_split = {content.split: content for content in contents}
     near = [twins for twins in near_duplicates(thumbnails) if not _same_bytes(twins, by_split)]

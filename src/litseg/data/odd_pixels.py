@@ -30,11 +30,6 @@ def odd_pixels(source: Source, content: Contents) -> list[Finding]:
         ),
         ("constant image", constant, f"every pixel of {some(constant)} has the same value; leave them out or restore"),
         (
-            "mixed types",
-            content.names if len(types) > 1 else [],
-            f"pixels of {' and '.join(types)} in one split have different ranges; convert them to one type",
-        ),
-        (
             "odd range",
             content.names if types == ["uint16"] and high <= 255 else [],
             f"16-bit files whose largest value is {high:g}, so 8-bit values; data.mean and data.std must be of that "
@@ -49,7 +44,7 @@ def _statistics_far_off(source: Source, content: Contents) -> tuple[list[str], s
     """Images of 0 to 1 under a std of 57, or of 0 to 65535: the network would see a grey wall, or noise."""
     _, std = channel_statistics(content.samples)
     configured = np.array(source.std)
-    far = bool(((std > FAR_OFF * configured) | (std < configured / FAR_OFF)).any())
+    far = content.split == "train" and bool(((std > FAR_OFF * configured) | (std < configured / FAR_OFF)).any())
     low, high = min(sample.low for sample in content.samples), max(sample.high for sample in content.samples)
     message = (
         f"values from {low:g} to {high:g} with std {_numbers(std)}, but data.std is {_numbers(configured)}: these are "

@@ -100,9 +100,15 @@ def _check_sizes(pair: Pair) -> None:
     sizes = {}
     for path in files:
         try:
+            if path.stat().st_size == 0:
+                raise ValueError(f"cannot read {path}: the file is empty; restore the file or leave it out")
             sizes[path] = header_size(path)
+        except OSError as error:
+            reason = "no such file" if isinstance(error, FileNotFoundError) else f"{error.strerror}"
+            message = f"cannot read {path}: {reason}; restore the file or leave it out"
+            raise BrokenSampleError("missing file", path, message) from error
         except ValueError as error:
-            raise BrokenSampleError("unreadable file" if path.exists() else "missing file", path, str(error)) from error
+            raise BrokenSampleError("unreadable file", path, str(error)) from error
     for path in files[1:]:
         if sizes[path] != sizes[files[0]]:
             what = "its mask" if path in pair.masks else "its second input"

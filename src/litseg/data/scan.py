@@ -17,6 +17,9 @@ from litseg.data.machine import allowed_cpus, cache_folder
 from litseg.data.sample_scan import BrokenSampleError, Sample, scan_sample
 from litseg.data.source import Pair, Source
 
+VERSION = 2
+"""Raise it when a scan refuses more, or counts otherwise: what older versions left in the cache is then read anew."""
+
 
 @dataclass(frozen=True)
 class SplitScan:
@@ -42,8 +45,8 @@ def scan(source: Source, split: str) -> SplitScan | None:
     """The scan of a split, from the cache where no file has changed; None where the set has no such split.
 
     Raises:
-        ValueError: an unreadable file, sizes that differ, a label without a class, no valid pixel, or a binary split
-            without foreground; the message names the file.
+        ValueError: an unreadable file, sizes that differ, a label without a class, images of several types of pixels,
+            no valid pixel, or a binary split without foreground; the message names the file.
     """
     pairs = source.pairs(split)
     if not pairs:
@@ -59,7 +62,7 @@ def scan(source: Source, split: str) -> SplitScan | None:
             raise sample
         samples.append(sample)
     result = split_scan(samples)
-    if problem := unusable(result, source, split):
+    if problem := mixed_types(samples, split) or unusable(result, source, split):
         raise ValueError(problem)
     if cached is not None:
         _save(result, cached)
@@ -87,6 +90,12 @@ def split_scan(samples: Sequence[Sample]) -> SplitScan:
     return SplitScan(sizes, np.stack([sample.pixels for sample in samples]), digest)
 
 
+def mixed_types(samples: Sequence[Sample], split: str) -> str | None:
+    """Why images of a split do not fit one batch and one mean and std; None where they do."""
+    types = sorted({sample.dtype for sample in samples})
+    return f"data: {split} images are of {' and '.join(types)}; expected one type, convert them" if types[1:] else None
+
+
 def unusable(result: SplitScan, source: Source, split: str) -> str | None:
     """Why a split of sound samples cannot be trained or scored on; None where it can."""
     entries = int(result.sizes.prod(axis=1).sum()) * (len(source.class_names) if source.task == "multilabel" else 1)
@@ -100,7 +109,7 @@ def unusable(result: SplitScan, source: Source, split: str) -> str | None:
 def _key(source: Source, pairs: Iterable[Pair]) -> str:
     stats = [(str(path), path.stat()) for pair in pairs for path in (*pair.images, *pair.masks)]
     files = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-    return hashlib.sha256(json.dumps([source.reading, files]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([VERSION, source.reading, files]).encode()).hexdigest()[:32]
 
 
 def _save(result: SplitScan, path: Path) -> None:
