@@ -21,8 +21,8 @@ def _labels(rng: np.random.Generator) -> np.ndarray:
 
 def test_six_bands_of_uint16(run_train: RunTrain, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for folder in ("images", "masks"):
-        (tmp_path / "bands" / folder).mkdir(parents=True)
+    for kind in ("images", "masks"):
+        (tmp_path / "bands" / kind).mkdir(parents=True)
     for index in range(12):
         labels = _labels(rng)
         bands = rng.integers(0, 4000, (32, 32, 6)) + 30000 * labels[..., None] * np.array([0, 0, 0, 0, 0, 1])

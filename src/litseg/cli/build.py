@@ -95,8 +95,19 @@ def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> D
     if not isinstance(source, Source):
         raise ValueError(f"data._target_: expected a litseg.data.Source, got {type(source).__name__}")
     transforms = list(instantiate(cfg.augmentation.train))
+    channels = cfg.augmentation.photometric_channels
     workers = default_workers(accelerator, devices) if cfg.loader.workers is None else cfg.loader.workers
-    data = DataModule(source, transforms, cfg.loader.batch_size, workers, cfg.seed)
+    data = DataModule(
+        source,
+        transforms,
+        cfg.loader.batch_size,
+        workers,
+        cfg.seed,
+        photometric_channels=None if channels is None else list(channels),
+        draw=instantiate(cfg.sampling.draw),
+        paste=instantiate(cfg.copy_paste.paste, _convert_="all"),
+        mix=instantiate(cfg.mixing.mix),
+    )
     data.check(devices * cfg.trainer.get("num_nodes", 1))
     counts = ", ".join(f"{len(found.sizes)} {split}" for split, found in data.scans.items())
     log.info("data %s: %s images, %d classes, %s", type(source).__name__, counts, len(source.class_names), source.task)

@@ -1,19 +1,27 @@
 """The LightningDataModule: a source's splits as loaders that give the same samples for any number of workers."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
 import lightning
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
 from litseg.data.augmentation import Augmentation
+from litseg.data.copy_paste import CopyPaste
+from litseg.data.decoded import Decoded
 from litseg.data.machine import allowed_cpus
-from litseg.data.samples import EpochSampler, EvaluationSampler, Item, Samples
+from litseg.data.pair_table import PairTable
+from litseg.data.rare_classes import Draw
+from litseg.data.samples import EpochSampler, EvaluationSampler, Item, Key, Mixing, Samples, collate
 from litseg.data.scan import SplitScan, scan
 from litseg.data.source import SPLITS, Source
+
+Counts = NDArray[np.int64]
 
 
 def default_workers(accelerator: str, devices: int = 1) -> int:
@@ -35,18 +43,35 @@ class DataModule(lightning.LightningDataModule):
         batch_size: samples of a batch on each device.
         workers: loader processes, see `default_workers`; 0 loads in the training process.
         seed: decides the order of the samples and every augmentation.
+        photometric_channels: the channels that colour transforms may change, see `Augmentation`.
+        draw: makes the order of an epoch from the pixels of each class in each sample (`SplitScan.pixels`), such as
+            `RareClasses`; None: every sample once.
+        paste: makes a `CopyPaste` from the same; None: nothing is pasted.
+        mix: mixes the samples of a training batch, see `litseg.data.batch_mixing`.
     """
 
     def __init__(
-        self, source: Source, transforms: Sequence[Any], batch_size: int, workers: int = 0, seed: int = 0
+        self,
+        source: Source,
+        transforms: Sequence[Any],
+        batch_size: int,
+        workers: int = 0,
+        seed: int = 0,
+        photometric_channels: Sequence[int] | None = None,
+        draw: Callable[[Counts], Callable[[np.random.Generator], Draw]] | None = None,
+        paste: Callable[[Counts], CopyPaste] | None = None,
+        mix: Mixing | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"loader.batch_size: expected at least 1, got {batch_size}")
         self.source, self.batch_size, self.seed = source, batch_size, seed
         self.workers = workers
-        self.augmentation = Augmentation(transforms, seed)
+        self.augmentation = Augmentation(transforms, seed, photometric_channels)
+        self.draw, self.paste, self.mix = draw, paste, mix
         self.scans: dict[str, SplitScan] = {}
+        self._pairs: dict[str, PairTable] = {}
+        self._decoded: dict[str, Decoded] = {}
 
     def check(self, devices: int = 1) -> None:
         """Reads every split once and refuses what could not train; see `litseg.data.scan`.
@@ -73,8 +98,8 @@ class DataModule(lightning.LightningDataModule):
         self._refuse_ragged_batches()
 
     def sample_image(self) -> torch.Tensor:
-        """The first training image as training sees it, uint8 (3, H, W)."""
-        return self._samples("train", self.augmentation)[0, 0]["image"]
+        """The first training image as training sees it, (C, H, W)."""
+        return self._training_samples()[0, 0]["image"]
 
     @property
     def fingerprint(self) -> str:
@@ -83,8 +108,9 @@ class DataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Item]:
         """Shuffled and augmented, without the last, smaller batch (batch norm cannot take a batch of one)."""
-        samples = self._samples("train", self.augmentation)
-        sampler = EpochSampler(len(samples), self.seed, *self._rank())
+        samples = self._training_samples()
+        draw = None if self.draw is None else self.draw(self.scans["train"].pixels)
+        sampler = EpochSampler(len(samples), self.seed, *self._rank(), draw)
         return self._loader(samples, sampler, self.batch_size, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Item] | list[Any]:
@@ -101,14 +127,23 @@ class DataModule(lightning.LightningDataModule):
         batch_size = self.batch_size if self.scans[split].one_size else 1
         return self._loader(samples, EvaluationSampler(len(samples), *self._rank()), batch_size, drop_last=False)
 
-    def _samples(self, split: str, augmentation: Augmentation | None = None) -> Samples:
+    def _samples(self, split: str) -> Samples:
         if not self.scans:
             self.check()
-        return Samples(self.source, self.source.pairs(split), augmentation)
+        if split not in self._pairs:
+            self._pairs[split] = PairTable(self.source.pairs(split))
+            if self.source.cache != "none":
+                found, pairs = self.scans[split], self._pairs[split]
+                self._decoded[split] = Decoded(self.source, pairs, found, self.source.cache)
+        return Samples(self.source, self._pairs[split], decoded=self._decoded.get(split))
 
-    def _loader(
-        self, samples: Samples, sampler: Sampler[tuple[int, int]], batch_size: int, drop_last: bool
-    ) -> DataLoader[Item]:
+    def _training_samples(self) -> Samples:
+        samples = self._samples("train")
+        samples.augmentation, samples.mixing, samples.seed = self.augmentation, self.mix, self.seed
+        samples.copy_paste = None if self.paste is None else self.paste(self.scans["train"].pixels)
+        return samples
+
+    def _loader(self, samples: Samples, sampler: Sampler[Key], batch_size: int, drop_last: bool) -> DataLoader[Item]:
         return DataLoader(
             samples,
             batch_size=batch_size,
@@ -119,6 +154,7 @@ class DataModule(lightning.LightningDataModule):
             persistent_workers=self.workers > 0,
             timeout=120 if self.workers > 0 else 0,  # a hung worker is an error, not an endless wait
             worker_init_fn=_one_thread,
+            collate_fn=collate,
         )
 
     def _rank(self) -> tuple[int, int]:
@@ -129,7 +165,7 @@ class DataModule(lightning.LightningDataModule):
         if self.batch_size == 1:
             return
         areas = self.scans["train"].sizes.prod(axis=1)
-        samples = self._samples("train", self.augmentation)
+        samples = self._training_samples()
         chosen = {int(areas.argmin()), int(areas.argmax()), *range(min(len(samples), 12))}
         shapes = {tuple(samples[epoch, index]["mask"].shape[-2:]) for index in chosen for epoch in (0, 1)}
         if len(shapes) > 1:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,8 @@ from litseg.data import reader
 from litseg.data.machine import allowed_cpus, cache_folder
 from litseg.data.reader import Array
 from litseg.data.scan import SplitScan
-from litseg.data.source import Pair, Source
+from litseg.data.source import Cache, Pair, Source
 
-Cache = Literal["none", "ram", "disk"]
-CACHES: Final = ("none", "ram", "disk")
 AHEAD: Final = 64  # samples decoded before they are written, at most
 
 

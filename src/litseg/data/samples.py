@@ -6,10 +6,11 @@ from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, Sampler, default_collate
 
 from litseg.data.augmentation import Augmentation
 from litseg.data.copy_paste import CopyPaste
+from litseg.data.decoded import Decoded
 from litseg.data.rare_classes import Draw
 from litseg.data.reader import Array
 from litseg.data.source import Pair, Source
@@ -49,6 +50,7 @@ class Samples(Dataset[Item]):
         copy_paste: puts objects of other samples on it before that.
         mixing: mixes the samples of a batch after that.
         seed: of copy_paste and mixing.
+        decoded: gives the samples without reading their files.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class Samples(Dataset[Item]):
         copy_paste: CopyPaste | None = None,
         mixing: Mixing | None = None,
         seed: int = 0,
+        decoded: Decoded | None = None,
     ) -> None:
-        self.source, self.pairs, self.augmentation = source, pairs, augmentation
+        self.source, self.pairs, self.augmentation, self.decoded = source, pairs, augmentation, decoded
         self.copy_paste, self.mixing, self.seed = copy_paste, mixing, seed
 
     def __len__(self) -> int:
@@ -85,6 +88,8 @@ class Samples(Dataset[Item]):
         return self.mixing(items, np.random.default_rng([self.seed, epoch, index, repeat, MIXING]))
 
     def _read(self, index: int) -> tuple[Array, Array]:
+        if self.decoded is not None:
+            return self.decoded[index]
         pair = self.pairs[index]
         image, mask = self.source.read_image(pair), self.source.read_mask(pair)
         if image.shape[:2] != mask.shape[:2]:
@@ -157,6 +162,17 @@ class EvaluationSampler(Sampler[Key]):
 
     def __iter__(self) -> Iterator[Key]:
         return ((0, index) for index in self.indices)
+
+
+def collate(items: list[Item]) -> Item:
+    """A batch: images (N, C, H, W) in channels-last memory, as they were decoded.
+
+    To put the channels of bytes apart takes ten times as long as to copy them.
+    """
+    by_pixel = [item | {"image": item["image"].permute(1, 2, 0)} for item in items]
+    batch: Item = default_collate(by_pixel)
+    batch["image"] = batch["image"].permute(0, 3, 1, 2)
+    return batch
 
 
 def _full(key: Key) -> tuple[int, int, int, int]:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 import cv2
 import numpy as np
@@ -15,7 +16,9 @@ from litseg.data.reader import MAX_PIXELS, Array, read_labels, read_pixels
 from litseg.data.splits import shares
 from litseg.labels import IGNORE_INDEX, Task
 
+Cache = Literal["none", "ram", "disk"]
 SPLITS = ("train", "val", "test")
+CACHES: Final = get_args(Cache)
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # raw range
 UNSEEN = -1
@@ -46,6 +49,7 @@ class Source(ABC):
         std: per channel, in the images' raw range.
         palette: an RGB colour per class for pictures; None draws colours.
         max_pixels: a larger image is refused before it is decoded.
+        cache: keep decoded samples in "ram", on "disk" or not ("none"), see `litseg.data.decoded`.
         val_share: share of the training samples that becomes the validation split where the owner gives none; 0: none.
         test_share: likewise for the test split.
         split_seed: seed of these divisions and of folds; it does not follow the run's seed: runs stay comparable.
@@ -72,6 +76,7 @@ class Source(ABC):
         std: Sequence[float] | None = None,
         palette: Sequence[Sequence[int]] | None = None,
         max_pixels: int = MAX_PIXELS,
+        cache: Cache = "none",
         val_share: float = 0.0,
         test_share: float = 0.0,
         split_seed: int = 0,
@@ -91,6 +96,9 @@ class Source(ABC):
         self.mean, self.std = _statistics(self.in_channels, mean, std)
         self.palette = _palette(len(self.class_names), palette)
         self.max_pixels = max_pixels
+        if cache not in CACHES:
+            raise ValueError(f"data.cache: expected one of {', '.join(CACHES)}, got {cache!r}")
+        self.cache: Cache = cache
         self.val_share, self.test_share, self.split_seed = val_share, test_share, split_seed
         self.group_pattern = group_pattern
         self.fold, self.folds = fold, folds
