@@ -13,7 +13,7 @@ GROUPS = sorted(path for path in CONF.iterdir() if path.is_dir())
 OPTIONS = [
     (group.name, str(path.relative_to(group).with_suffix(""))) for group in GROUPS for path in group.rglob("*.yaml")
 ]
-REQUIRED = {("data", "folder"): ["data.root=x", "data.class_names=[background,object]"]}
+REQUIRED = {("data", name): ["data.root=x", "data.class_names=[background,object]"] for name in ("csv", "folder")}
 
 
 @pytest.mark.parametrize(("group", "option"), sorted(OPTIONS), ids=lambda value: value)

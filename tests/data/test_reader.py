@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("planar", [False, True])
 def test_a_tiff_of_six_bands_keeps_its_values(tmp_path: Path, dtype: type, planar: bool) -> None:
-    bands = (RNG.random((5, 7, 6)) * 250).astype(dtype)
+    bands: np.ndarray = (RNG.random((5, 7, 6)) * 250).astype(dtype)
     path = tmp_path / "bands.tif"
     if planar:
         tifffile.imwrite(path, bands.transpose(2, 0, 1), photometric="minisblack", planarconfig="separate")

@@ -115,6 +115,8 @@ class DataModule(lightning.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Item] | list[Any]:
         """Every sample once; none where the set has no validation split."""
+        if not self.scans:
+            self.check()
         return self._evaluation_loader("val") if "val" in self.scans else []
 
     def test_dataloader(self) -> DataLoader[Item]:
