@@ -107,7 +107,7 @@ def test_the_config_is_the_constructor(name: str, tree: Tree, tmp_path: Path) ->
         if default is not inspect.Parameter.empty:
             given = OmegaConf.select(config, argument)
             assert (tuple(given) if OmegaConf.is_list(given) else given) == default
-    assert {"root", "task", "resize", "split_seed", "fold", "folds"} <= set(keys)
+    assert {"root", "task", "resize", "cache", "split_seed", "fold", "folds"} <= set(keys)
     config = OmegaConf.merge(config, {"root": str(tmp_path / tree.file)}, tree.options)
     assert instantiate(config).pairs("train") == tree.open(tmp_path).pairs("train")
 
