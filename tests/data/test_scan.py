@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from litseg.data import CamVid, Folder
@@ -99,3 +100,21 @@ def test_multilabel_counts_each_class_on_its_own(write_folder: WriteTree) -> Non
     assert found is not None
     mask = source.read_mask(source.pairs("train")[0])
     assert found.pixels[0].tolist() == [(mask[..., 0] == 1).sum(), (mask[..., 1] == 1).sum(), (mask == 255).sum()]
+
+
+def test_images_of_several_types_are_refused(write_folder: WriteTree) -> None:
+    root = write_folder()
+    (root / "images" / "004.png").unlink()
+    tifffile.imwrite(root / "images" / "004.tif", np.ones((32, 40, 3), dtype=np.uint16), photometric="rgb")
+    with pytest.raises(ValueError, match="images are of uint16 and uint8; expected one type"):
+        [scan(_source(root), split) for split in ("train", "val", "test")]
+
+
+def test_values_that_are_not_finite_are_refused(write_folder: WriteTree) -> None:
+    root = write_folder()
+    (root / "images" / "004.png").unlink()
+    pixels = np.ones((32, 40, 3), dtype=np.float32)
+    pixels[3, 4, 0] = np.nan
+    tifffile.imwrite(root / "images" / "004.tif", pixels, photometric="rgb")
+    with pytest.raises(ValueError, match=r"004\.tif: 1 values are NaN or infinite"):
+        [scan(_source(root), split) for split in ("train", "val", "test")]

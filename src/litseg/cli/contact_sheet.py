@@ -75,7 +75,7 @@ def overlay(image: Array, mask: Array, palette: Array) -> Array:
         colours = held @ palette / np.maximum(held.sum(axis=2, keepdims=True), 1)
     blended = np.where(labelled[..., None], (1 - OPACITY) * image + OPACITY * colours, image)
     width = max(2, max(mask.shape[:2]) // 80)  # as wide in a large image as in a small one
-    return np.where(void[..., None], STRIPES[(rows + columns) // width % 2], blended).astype(np.uint8)
+    return np.where(void[..., None], STRIPES[(rows + columns) // width % 2], blended.round()).astype(np.uint8)
 
 
 def _lookup(palette: Array) -> Array:

@@ -50,7 +50,7 @@ def _splits(found: dict[str, Any]) -> Table:
 
 def _classes(found: dict[str, Any]) -> Table:
     """Share of the labelled pixels and number of images, in each split."""
-    table = Table("class", title="percent of the valid pixels (images that hold the class)", title_justify="left")
+    table = Table("class", title="percent of pixels (images)", title_justify="left")
     for split in found["splits"]:
         table.add_column(split, justify="right")
     for name in found["class_names"]:
