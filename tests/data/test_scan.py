@@ -6,7 +6,8 @@ import tifffile
 from PIL import Image
 
 from litseg.data import CamVid, Folder
-from litseg.data.scan import cache_folder, scan
+from litseg.data.machine import cache_folder
+from litseg.data.scan import scan
 from tests.conftest import WriteTree
 
 NAMES = ["background", "object"]

@@ -33,11 +33,12 @@ def near_duplicates(thumbnails: Mapping[str, NDArray[np.uint8]]) -> list[Twins]:
     Args:
         thumbnails: split -> uint8 (n, height, width), all of one height and width.
     """
-    unit = {split: _unit(images.reshape(len(images), -1)) for split, images in thumbnails.items()}
+    flat = {split: images.reshape(len(images), -1) for split, images in thumbnails.items()}
     found = []
-    for first, second in _pairs_of(list(unit)):
-        for start in range(0, len(unit[first]), BLOCK):
-            correlation = unit[first][start : start + BLOCK] @ unit[second].T
+    for first, second in _pairs_of(list(flat)):
+        others = _unit(flat[second]).T
+        for start in range(0, len(flat[first]), BLOCK):
+            correlation = _unit(flat[first][start : start + BLOCK]) @ others
             for row, column in zip(*np.nonzero(correlation > SAME_PICTURE), strict=True):
                 places = (start + int(row), int(column))
                 found.append(Twins((first, second), places, float(correlation[row, column])))
@@ -56,8 +57,8 @@ def neighbouring_frames(thumbnails: Mapping[str, NDArray[np.uint8]], names: Mapp
         thumbnails: as in `near_duplicates`.
         names: split -> the samples' names.
     """
-    everything = np.concatenate([images.reshape(len(images), -1) for images in thumbnails.values()]).astype(np.float32)
-    average = everything.mean(axis=0)
+    total = np.sum([images.sum(axis=0, dtype=np.float64) for images in thumbnails.values()], axis=0)
+    average = (total / sum(len(images) for images in thumbnails.values())).ravel().astype(np.float32)
     groups: dict[tuple[str, str, str], list[Twins]] = defaultdict(list)
     for series, (first, second) in _neighbours(names):
         vectors = np.stack([thumbnails[split][place].ravel() - average for split, place in (first, second)])
