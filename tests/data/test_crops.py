@@ -101,8 +101,11 @@ def test_a_mask_of_one_class_is_taken_after_ten_more_draws(monkeypatch: pytest.M
         return window(crop, *given)
 
     monkeypatch.setattr(ClassCrop, "_window", counted)
-    Augmentation([ClassCrop(16, 16, cat_max_ratio=0.75)], seed=0)(IMAGE, np.zeros((40, 60), dtype=np.uint8), 0, 0)
-    assert len(drawn) == 11
+    for height in (16, 64):  # 64: padded, and padding is no second class
+        drawn.clear()
+        augmentation = Augmentation([ClassCrop(height, 16, cat_max_ratio=0.75)], seed=0)
+        augmentation(IMAGE, np.ones((40, 60), dtype=np.uint8), 0, 0)
+        assert len(drawn) == 11
 
 
 def test_void_does_not_count_in_the_ratio() -> None:
