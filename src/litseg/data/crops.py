@@ -18,7 +18,7 @@ class ClassCrop(albumentations.RandomCrop):  # type: ignore[misc]  # albumentati
     alike. Where the class is gone (moved out by a transform before this one) the window is any.
 
     Source: `cat_max_ratio` as in mmsegmentation's RandomCrop: a window is drawn again, ten times at most, until it has
-    at least two classes, none with more than that share of its valid pixels; the last one is taken as it is.
+    at least two classes, each with less than that share of its valid pixels; the last one is taken as it is.
 
     Args:
         height: of the crop in pixels.
