@@ -1,39 +1,55 @@
 """`litseg data show`: what the network sees, as a picture."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from hydra.utils import instantiate
+from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from litseg.cli.contact_sheet import Drawn, contact_sheet
 from litseg.cli.data_verbs import Options
-from litseg.data.augmentation import Augmentation
 from litseg.data.source import Source
 
-DRAWS = 2
+if TYPE_CHECKING:
+    import torch
+
+EPOCHS = (0, 1)
 
 
 def show_samples(source: Source, cfg: DictConfig, options: Options) -> int:
-    """Writes a contact sheet of samples spread over a split: two epochs' draws of each training sample.
+    """Writes a contact sheet of samples spread over a split: of train as two epochs of training draw them.
 
     Raises:
-        ValueError: an empty split, a file that cannot be read, an augmentation that fails.
+        ValueError: an empty split, data that training would refuse, an augmentation that fails.
         OSError: the picture cannot be written.
     """
     pairs = source.pairs(options.split)
     if not pairs:
         raise ValueError(f"split: {type(source).__name__} has no {options.split} split; choose another")
-    train = options.split == "train"
-    transforms = list(instantiate(cfg.augmentation.train)) if train else []
-    augmentation = Augmentation(transforms, cfg.seed, cfg.augmentation.get("photometric_channels"))
-    rows = []
-    for index in np.unique(np.linspace(0, len(pairs) - 1, options.count).round().astype(int)).tolist():
-        image, mask = source.read_image(pairs[index]), source.read_mask(pairs[index])
-        draws = [Drawn(*augmentation(image, mask, epoch, index)) for epoch in range(DRAWS if train else 1)]
-        rows.append((pairs[index].id, draws))
+    chosen = np.unique(np.linspace(0, len(pairs) - 1, options.count).round().astype(int)).tolist()
+    if options.split == "train":
+        draws = _as_trained(cfg, chosen)
+    else:
+        draws = [[Drawn(source.read_image(pairs[index]), source.read_mask(pairs[index])) for index in chosen]]
+    rows = [(pairs[index].id, of_sample) for index, *of_sample in zip(chosen, *draws, strict=True)]
     path = Path("data_show.png") if options.output is None else options.output
     path.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(rows, source.class_names, source.palette).save(path)
     print(f"{len(rows)} samples of {len(pairs)} in {options.split}: {path}")
     return 0
+
+
+def _as_trained(cfg: DictConfig, chosen: list[int]) -> list[list[Drawn]]:
+    """The training loader's own samples of each epoch, pasted, augmented and mixed as one batch."""
+    from litseg.cli.build import build_data  # it loads torch and Lightning, which the other splits do not need
+
+    cfg.loader.batch_size = 1  # samples of different sizes can be looked at too
+    samples = build_data(cfg).train_dataloader().dataset
+    batches = [samples.__getitems__([(epoch, index) for index in chosen]) for epoch in EPOCHS]  # type: ignore[attr-defined]
+    return [[Drawn(_channels_last(item["image"]), _channels_last(item["mask"])) for item in batch] for batch in batches]
+
+
+def _channels_last(tensor: "torch.Tensor") -> NDArray[Any]:
+    array = tensor.numpy()
+    return np.moveaxis(array, 0, -1) if array.ndim == 3 else array
