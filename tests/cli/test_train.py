@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,16 +14,18 @@ from PIL import Image
 from litseg.cli.errors import CONF
 from tests.cli.conftest import TINY, TINY_SHAPES, RunTrain, only_run
 from tests.conftest import WriteTree
+from tests.data.trees import TREES
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_one_step_of_every_experiment(
-    run_train: RunTrain, write_camvid: WriteTree, tmp_path: Path, experiment: str
-) -> None:
-    camvid = experiment.startswith("camvid")
-    data = (f"data.root={write_camvid()}", "data.resize=[32,64]") if camvid else TINY_SHAPES
+def test_one_step_of_every_experiment(run_train: RunTrain, tmp_path: Path, experiment: str) -> None:
+    (name,) = re.findall(r"override /data: (\w+)", (CONF / "experiment" / f"{experiment}.yaml").read_text())
+    data = TINY_SHAPES
+    if name != "shapes":
+        TREES[name].write(tmp_path / "tree")
+        data = (f"data.root={tmp_path / 'tree'}",)
     assert run_train(f"experiment={experiment}", *TINY, *data, "trainer.max_steps=1") == 0
     result = json.loads((only_run(tmp_path) / "result.json").read_text())
     assert result["steps"] == 1

@@ -25,6 +25,14 @@ def test_a_tiff_of_six_bands_keeps_its_values(tmp_path: Path, dtype: type, plana
     assert header_size(path) == (5, 7)
 
 
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "zstd"])
+def test_compressed_tiffs(tmp_path: Path, compression: str) -> None:
+    bands = RNG.integers(0, 65535, (16, 16, 6)).astype(np.uint16)
+    path = tmp_path / "bands.tif"
+    tifffile.imwrite(path, bands, photometric="minisblack", planarconfig="contig", compression=compression)
+    assert np.array_equal(read_pixels(path, 6), bands)
+
+
 def test_big_endian_and_double_become_native_and_float32(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "big.tif", np.array([[1, 65535]], dtype=">u2"), byteorder=">")
     assert read_pixels(tmp_path / "big.tif", 1).tolist() == [[[1], [65535]]]

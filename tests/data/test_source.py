@@ -67,7 +67,7 @@ def test_grey_and_rgba_images_become_rgb_but_16_bit_does_not(tmp_path: Path) -> 
         pair = _pair(tmp_path, np.zeros((3, 5)), image_mode=mode)
         assert _OnePair(pair).read_image(pair).shape == (3, 5, 3)
     pair = _pair(tmp_path, np.zeros((3, 5)), image_mode="I;16")
-    with pytest.raises(ValueError, match="I;16; set data.channels"):
+    with pytest.raises(ValueError, match=r"I;16; set data\.channels"):
         _OnePair(pair).read_image(pair)
 
 

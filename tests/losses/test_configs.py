@@ -16,6 +16,7 @@ from tests.losses.cases import MODES, make_labels, make_logits
 FOLDER = Path(__file__).parents[2] / "conf" / "loss"
 OURS = [
     "bce",
+    "bce_dice",
     "ce",
     "ce_boundary",
     "ce_dice",

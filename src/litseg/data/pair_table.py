@@ -17,17 +17,16 @@ class PairTable(Sequence[Pair]):
     """A `Sequence[Pair]` that makes a pair when it is asked for one.
 
     Args:
-        pairs: the samples; all have as many images and masks as the first.
+        pairs: the samples; all have as many images as the first; masks may differ in number (one for each nucleus).
     """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
-        self.length = len(pairs)
-        self.images, self.fields = (
-            (len(pairs[0].images), 1 + len(pairs[0].images + pairs[0].masks)) if pairs else (0, 1)
-        )
+        self.length, self.images = len(pairs), len(pairs[0].images) if pairs else 0
+        if any(len(pair.images) != self.images for pair in pairs):
+            raise ValueError("data: expected every sample to have as many image files as the first")
         words = [word for pair in pairs for word in (pair.id, *map(str, pair.images), *map(str, pair.masks))]
-        if len(words) != self.length * self.fields:
-            raise ValueError("data: expected every sample to have as many image and mask files as the first")
+        # where each sample's words begin; the last entry is their end
+        self.firsts = np.cumsum([0, *(1 + len(pair.images) + len(pair.masks) for pair in pairs)], dtype=np.int64)
         encoded = [word.encode("utf-8", "surrogateescape") for word in words]
         self.ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
         self.letters = np.frombuffer(b"".join(encoded), dtype=np.uint8)
@@ -50,8 +49,8 @@ class PairTable(Sequence[Pair]):
         return (self._pair(index) for index in range(self.length))
 
     def _pair(self, index: int) -> Pair:
-        first = index * self.fields
-        ends = self.ends[first : first + self.fields]
+        first, last = int(self.firsts[index]), int(self.firsts[index + 1])
+        ends = self.ends[first:last]
         starts = [int(self.ends[first - 1]) if first else 0, *map(int, ends[:-1])]
         words = [
             self.letters[start:end].tobytes().decode("utf-8", "surrogateescape")

@@ -119,9 +119,9 @@ class Source(ABC):
             ValueError: as `official`, or fewer groups of samples than folds.
         """
         train, val, test = (self.official(name) for name in SPLITS)
-        wanted = (0.0 if val or self.folds else self.val_share, 0.0 if test else self.test_share)
+        wanted = (0.0 if test else self.test_share, 0.0 if val or self.folds else self.val_share)
         part = shares([self.group_of(pair) for pair in train], wanted, self.split_seed)
-        shared_val, shared_test, train = (
+        shared_test, shared_val, train = (
             [pair for pair, own in zip(train, part, strict=True) if own == k] for k in (0, 1, -1)
         )
         val, test = val or shared_val, test or shared_test
