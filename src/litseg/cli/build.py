@@ -17,6 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor, nn
 
 from litseg.data import DataModule, Source
+from litseg.data.batch_mixing import MixUp
 from litseg.data.datamodule import default_workers
 from litseg.data.frequencies import class_weights
 from litseg.labels import IGNORE_INDEX
@@ -31,7 +32,7 @@ from litseg.training import (
     Throughput,
     choose_hardware,
 )
-from litseg.training.module import loss_target, loss_terms
+from litseg.training.module import batch_target, loss_terms
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +179,10 @@ def check_step(module: SegmentationModule, data: DataModule) -> None:
     if not isinstance(logits, Tensor) or tuple(logits.shape) != expected:
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(f"the network gives {got}, expected logits {expected}; its constructor is given classes")
-    target, pixel_weights = loss_target(_labels_of_all_classes(data.source, images), data.source.task)
+    batch = {"mask": _labels_of_all_classes(data.source, images)}
+    if isinstance(data.mix, MixUp):
+        batch |= {"other_mask": batch["mask"].flip(-1), "share": torch.tensor([0.75])}
+    target, pixel_weights = batch_target(batch, data.source.task, logits.shape[1])
     try:
         loss_terms(module.loss, logits, target, pixel_weights)
     except Exception as error:  # and so may a user's loss

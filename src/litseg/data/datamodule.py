@@ -69,6 +69,8 @@ class DataModule(lightning.LightningDataModule):
         self.workers = workers
         self.augmentation = Augmentation(transforms, seed, photometric_channels)
         self.draw, self.paste, self.mix = draw, paste, mix
+        self._draw: Callable[[np.random.Generator], Draw] | None = None
+        self._copy_paste: CopyPaste | None = None
         self.scans: dict[str, SplitScan] = {}
         self._pairs: dict[str, PairTable] = {}
         self._decoded: dict[str, Decoded] = {}
@@ -95,6 +97,9 @@ class DataModule(lightning.LightningDataModule):
         for split, found in self.scans.items():
             if len(found.sizes) < devices:
                 raise ValueError(f"data: {len(found.sizes)} {split} sample(s) for {devices} devices; use fewer devices")
+        pixels = self.scans["train"].pixels
+        self._draw = None if self.draw is None else self.draw(pixels)
+        self._copy_paste = None if self.paste is None else self.paste(pixels)
         self._refuse_ragged_batches()
 
     def sample_image(self) -> torch.Tensor:
@@ -109,8 +114,7 @@ class DataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Item]:
         """Shuffled and augmented, without the last, smaller batch (batch norm cannot take a batch of one)."""
         samples = self._training_samples()
-        draw = None if self.draw is None else self.draw(self.scans["train"].pixels)
-        sampler = EpochSampler(len(samples), self.seed, *self._rank(), draw)
+        sampler = EpochSampler(len(samples), self.seed, *self._rank(), self._draw)
         return self._loader(samples, sampler, self.batch_size, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Item] | list[Any]:
@@ -142,7 +146,7 @@ class DataModule(lightning.LightningDataModule):
     def _training_samples(self) -> Samples:
         samples = self._samples("train")
         samples.augmentation, samples.mixing, samples.seed = self.augmentation, self.mix, self.seed
-        samples.copy_paste = None if self.paste is None else self.paste(self.scans["train"].pixels)
+        samples.copy_paste = self._copy_paste
         return samples
 
     def _loader(self, samples: Samples, sampler: Sampler[Key], batch_size: int, drop_last: bool) -> DataLoader[Item]:
