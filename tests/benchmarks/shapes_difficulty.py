@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from litseg.data.shapes_drawing import CLASS_NAMES, draw
+from litseg.data.sets.shapes_drawing import CLASS_NAMES, draw
 from litseg.labels import IGNORE_INDEX
 
 CLASSES: Final = len(CLASS_NAMES)

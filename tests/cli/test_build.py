@@ -11,7 +11,7 @@ from litseg.cli.build import _device_count, build_data, build_loss, build_model,
 from litseg.cli.errors import CONF
 from litseg.data import DataModule
 from litseg.data.frequencies import class_weights
-from litseg.data.shapes import Shapes
+from litseg.data.sets.shapes import Shapes
 from litseg.losses import CompoundLoss, CrossEntropyLoss
 from litseg.metrics import SegmentationMetrics
 from litseg.models import SegmentationModel

@@ -14,7 +14,7 @@ from PIL import Image
 from litseg.cli.errors import CONF
 from tests.cli.conftest import TINY, TINY_SHAPES, RunTrain, only_run
 from tests.conftest import WriteTree
-from tests.data.trees import TREES
+from tests.data.sets.trees import TREES
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
@@ -22,7 +22,7 @@ EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_one_step_of_every_experiment(run_train: RunTrain, tmp_path: Path, experiment: str) -> None:
     (name,) = re.findall(r"override /data: (\w+)", (CONF / "experiment" / f"{experiment}.yaml").read_text())
-    data = TINY_SHAPES
+    data: tuple[str, ...] = TINY_SHAPES
     if name != "shapes":
         TREES[name].write(tmp_path / "tree")
         data = (f"data.root={tmp_path / 'tree'}",)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from litseg.data import CamVid, DataModule, Folder
 from litseg.data.datamodule import default_workers
-from litseg.data.shapes import Shapes
+from litseg.data.sets.shapes import Shapes
 from tests.conftest import WriteTree
 
 NAMES = ["background", "object"]

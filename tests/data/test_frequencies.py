@@ -25,7 +25,7 @@ AS_SEGNET = {"method": "median_frequency", "median_over": "classes_and_void"}
 def _scan(pixels: list[list[int]]) -> SplitScan:
     counts = np.array(pixels, dtype=np.int64)
     sizes = np.stack([np.ones(len(counts), dtype=np.int64), counts.sum(axis=1)], axis=1)
-    return SplitScan(sizes, counts, "")
+    return SplitScan(sizes, counts, "", np.array([]))
 
 
 def _camvid() -> SplitScan:
@@ -34,7 +34,7 @@ def _camvid() -> SplitScan:
     for column, (total, images) in enumerate(zip(PIXELS, IMAGES_WITH_CLASS, strict=True)):
         pixels[:images, column] = 1
         pixels[0, column] = total - images + 1
-    return SplitScan(np.full((367, 2), [360, 480]), pixels, "")
+    return SplitScan(np.full((367, 2), [360, 480]), pixels, "", np.array([]))
 
 
 def test_median_frequency_by_hand() -> None:
@@ -114,7 +114,7 @@ def test_binary_is_background_and_foreground(method: str) -> None:
 
 def test_multilabel_counts_the_positive_entries_of_each_class() -> None:
     # 2 images of 10 pixels, 3 classes that overlap, 4 void entries: f = 10/20, 5/10, 2/10
-    scanned = SplitScan(np.array([[2, 5], [2, 5]]), np.array([[4, 5, 0, 3], [6, 0, 2, 1]]), "")
+    scanned = SplitScan(np.array([[2, 5], [2, 5]]), np.array([[4, 5, 0, 3], [6, 0, 2, 1]]), "", np.array([]))
     assert class_weights("median_frequency", scanned, "multilabel") == pytest.approx([1.0, 1.0, 2.5])
     # of 17 positive entries: 17/10, 17/5 and 17/2, whose mean is 13.6/3
     expected = [1.7 * 3 / 13.6, 3.4 * 3 / 13.6, 8.5 * 3 / 13.6]
@@ -152,13 +152,15 @@ def test_what_is_wrong_is_named(setting: str | Mapping[str, Any], task: Task, me
 
 def test_a_split_without_any_class_is_refused() -> None:
     with pytest.raises(ValueError, match="a training split with a pixel of some class, got none"):
-        class_weights("enet", SplitScan(np.array([[2, 5]]), np.array([[0, 0, 3]]), ""), "multilabel")
+        class_weights("enet", SplitScan(np.array([[2, 5]]), np.array([[0, 0, 3]]), "", np.array([])), "multilabel")
 
 
-CAMVID = Path(os.environ.get("LITSEG_CAMVID", Path(__file__).parents[3] / "shared" / "data" / "camvid"))
+CAMVID = Path(os.environ.get("LITSEG_DATA") or Path(__file__).parents[3] / "shared" / "data") / "camvid"
 
 
-@pytest.mark.skipif(not CAMVID.is_dir(), reason="real CamVid is not at hand (set LITSEG_CAMVID to its folder)")
+@pytest.mark.skipif(
+    not CAMVID.is_dir(), reason="real CamVid is not at hand (set LITSEG_DATA to the folder that holds camvid)"
+)
 def test_camvid_pixels_and_weights_are_the_published_ones() -> None:
     found = scan(CamVid(str(CAMVID)), "train")
     assert found is not None

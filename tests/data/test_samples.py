@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from litseg.data.rare_classes import Draw, RareClasses
+from litseg.data.augmenting.rare_classes import Draw, RareClasses
 from litseg.data.samples import EpochSampler, EvaluationSampler, Item, Key, Samples
-from litseg.data.shapes import Shapes
+from litseg.data.sets.shapes import Shapes
 
 
 def test_a_permutation_per_epoch_shared_evenly_among_ranks() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from litseg.data.source import Pair, Source, read_labels
+from litseg.data.reader import read_labels
+from litseg.data.source import Pair, Source
 
 
 class _OnePair(Source):

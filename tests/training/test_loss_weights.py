@@ -10,7 +10,7 @@ from lightning.pytorch import Callback
 from torch import nn
 
 from litseg.data import DataModule
-from litseg.data.shapes import Shapes
+from litseg.data.sets.shapes import Shapes
 from litseg.losses import CompoundLoss, CrossEntropyLoss, DiceLoss
 from litseg.losses.weight_schedule import Linear
 from litseg.metrics import SegmentationMetrics

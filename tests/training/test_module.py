@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from litseg.data import DataModule
-from litseg.data.shapes import Shapes
+from litseg.data.sets.shapes import Shapes
 from litseg.labels import Task
 from litseg.losses import CompoundLoss, CrossEntropyLoss, DiceLoss
 from litseg.metrics import SegmentationMetrics

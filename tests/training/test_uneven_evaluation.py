@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from litseg.data.shapes import Shapes
+from litseg.data.sets.shapes import Shapes
 from tests.training.uneven_evaluation import evaluate
 
 ROOT = Path(__file__).parents[2]

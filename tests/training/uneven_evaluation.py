@@ -13,7 +13,7 @@ import lightning
 import torch
 
 from litseg.data import DataModule
-from litseg.data.shapes import Shapes
+from litseg.data.sets.shapes import Shapes
 from litseg.losses import CrossEntropyLoss
 from litseg.metrics import SegmentationMetrics
 from litseg.models import SegmentationModel, create_network

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor, nn
 
 from litseg.data import DataModule, Source
-from litseg.data.batch_mixing import MixUp
+from litseg.data.augmenting.batch_mixing import MixUp
 from litseg.data.datamodule import default_workers
 from litseg.data.frequencies import class_weights
 from litseg.labels import IGNORE_INDEX

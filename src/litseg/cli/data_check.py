@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from litseg.cli.data_verbs import Options, console_width
-from litseg.data.checks import check
-from litseg.data.findings import Contents, Finding, some
+from litseg.data.checking.checks import check
+from litseg.data.checking.findings import Contents, Finding, some
 from litseg.data.source import Source
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import cv2
@@ -11,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
-from litseg.data.augmentation import Augmentation
-from litseg.data.copy_paste import CopyPaste
+from litseg.data.augmenting.augmentation import Augmentation
+from litseg.data.augmenting.copy_paste import CopyPaste
+from litseg.data.augmenting.rare_classes import Draw
 from litseg.data.decoded import Decoded
 from litseg.data.machine import allowed_cpus
 from litseg.data.pair_table import PairTable
-from litseg.data.rare_classes import Draw
 from litseg.data.samples import EpochSampler, EvaluationSampler, Item, Key, Mixing, Samples, collate
-from litseg.data.scan import SplitScan, scan
+from litseg.data.scan import SplitScan, leak, scan
 from litseg.data.source import SPLITS, Source
 
 Counts = NDArray[np.int64]
@@ -47,7 +48,7 @@ class DataModule(lightning.LightningDataModule):
         draw: makes the order of an epoch from the pixels of each class in each sample (`SplitScan.pixels`), such as
             `RareClasses`; None: every sample once.
         paste: makes a `CopyPaste` from the same; None: nothing is pasted.
-        mix: mixes the samples of a training batch, see `litseg.data.batch_mixing`.
+        mix: mixes the samples of a training batch, see `litseg.data.augmenting.batch_mixing`.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class DataModule(lightning.LightningDataModule):
         for split, found in self.scans.items():
             if len(found.sizes) < devices:
                 raise ValueError(f"data: {len(found.sizes)} {split} sample(s) for {devices} devices; use fewer devices")
+        self._refuse_leaks()
         pixels = self.scans["train"].pixels
         self._draw = None if self.draw is None else self.draw(pixels)
         self._copy_paste = None if self.paste is None else self.paste(pixels)
@@ -165,6 +167,15 @@ class DataModule(lightning.LightningDataModule):
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+    def _refuse_leaks(self) -> None:
+        for first, second in combinations(self.scans, 2):
+            if found := leak(self.scans[first], self.scans[second]):
+                here, there = self.source.pairs(first)[found[0][0]], self.source.pairs(second)[found[0][1]]
+                raise ValueError(
+                    f"data: {len(found)} images are in {first} and in {second}, such as {here.images[0]} and "
+                    f"{there.images[0]}; expected splits without common images, remove them from one"
+                )
 
     def _refuse_ragged_batches(self) -> None:
         """A few samples, the smallest and the largest among them, must have one size after augmentation."""

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler, default_collate
 
-from litseg.data.augmentation import Augmentation
-from litseg.data.copy_paste import CopyPaste
+from litseg.data.augmenting.augmentation import Augmentation
+from litseg.data.augmenting.copy_paste import CopyPaste
+from litseg.data.augmenting.rare_classes import Draw
 from litseg.data.decoded import Decoded
-from litseg.data.rare_classes import Draw
 from litseg.data.reader import Array
 from litseg.data.source import Pair, Source
 
@@ -22,7 +22,7 @@ class Item(TypedDict):
     """A sample as it travels.
 
     image: (C, H, W), uint8, uint16 or float32. mask: uint8 (H, W), multilabel (C, H, W), void 255. id: its name.
-    other_mask, share: of a sample that was blended with another one, see `litseg.data.batch_mixing.MixUp`.
+    other_mask, share: of a sample that was blended with another one, see `litseg.data.augmenting.batch_mixing.MixUp`.
     """
 
     image: torch.Tensor
@@ -108,7 +108,7 @@ class EpochSampler(Sampler[Key]):
         seed: the run's seed.
         rank: this process.
         world_size: how many processes share an epoch.
-        draw: gives the order from a generator, see `litseg.data.rare_classes`; None: every sample once.
+        draw: gives the order from a generator, see `litseg.data.augmenting.rare_classes`; None: every sample once.
     """
 
     def __init__(

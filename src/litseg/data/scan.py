@@ -17,7 +17,7 @@ from litseg.data.machine import allowed_cpus, cache_folder
 from litseg.data.sample_scan import BrokenSampleError, Sample, scan_sample
 from litseg.data.source import Pair, Source
 
-VERSION = 2
+VERSION = 3
 """Raise it when a scan refuses more, or counts otherwise: what older versions left in the cache is then read anew."""
 
 
@@ -29,11 +29,13 @@ class SplitScan:
         sizes: (n, 2) height and width of each sample as it reaches the augmentation.
         pixels: int64 (n, C + 1) pixels of each class in each sample; last void, in multilabel void entries.
         fingerprint: sha256 over the contents of all files, in order.
+        images: (n,) sha256 of the image files of each sample, 64 letters.
     """
 
     sizes: NDArray[np.int64]
     pixels: NDArray[np.int64]
     fingerprint: str
+    images: NDArray[np.bytes_]
 
     @property
     def one_size(self) -> bool:
@@ -55,7 +57,7 @@ def scan(source: Source, split: str) -> SplitScan | None:
     cached = None if missing else cache_folder() / "scans" / f"{_key(source, pairs)}.npz"
     if cached is not None and cached.is_file():
         with np.load(cached, allow_pickle=False) as arrays:
-            return SplitScan(arrays["sizes"], arrays["pixels"], str(arrays["fingerprint"]))
+            return SplitScan(arrays["sizes"], arrays["pixels"], str(arrays["fingerprint"]), arrays["images"])
     samples = []
     for sample in read_samples(source, pairs, f"checking {split}"):
         if isinstance(sample, BrokenSampleError):
@@ -87,7 +89,8 @@ def split_scan(samples: Sequence[Sample]) -> SplitScan:
     """The scan of a split from its samples, at least one."""
     digest = hashlib.sha256("".join(sample.digest for sample in samples).encode()).hexdigest()
     sizes = np.array([sample.size for sample in samples])
-    return SplitScan(sizes, np.stack([sample.pixels for sample in samples]), digest)
+    images = np.array([sample.image_digest.encode() for sample in samples])
+    return SplitScan(sizes, np.stack([sample.pixels for sample in samples]), digest, images)
 
 
 def mixed_types(samples: Sequence[Sample], split: str) -> str | None:
@@ -106,6 +109,12 @@ def unusable(result: SplitScan, source: Source, split: str) -> str | None:
     return None
 
 
+def leak(first: SplitScan, second: SplitScan) -> list[tuple[int, int]]:
+    """Pairs of samples, one of each split, whose images are the same byte for byte."""
+    _, here, there = np.intersect1d(first.images, second.images, return_indices=True)
+    return list(zip(here.tolist(), there.tolist(), strict=True))
+
+
 def _key(source: Source, pairs: Iterable[Pair]) -> str:
     stats = [(str(path), path.stat()) for pair in pairs for path in (*pair.images, *pair.masks)]
     files = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
@@ -115,5 +124,6 @@ def _key(source: Source, pairs: Iterable[Pair]) -> str:
 def _save(result: SplitScan, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    np.savez(temporary, sizes=result.sizes, pixels=result.pixels, fingerprint=np.array(result.fingerprint))
+    fingerprint = np.array(result.fingerprint)
+    np.savez(temporary, sizes=result.sizes, pixels=result.pixels, fingerprint=fingerprint, images=result.images)
     temporary.replace(path)

@@ -100,7 +100,7 @@ class Source(ABC):
             raise ValueError(f"data.cache: expected one of {', '.join(CACHES)}, got {cache!r}")
         self.cache: Cache = cache
         self.val_share, self.test_share, self.split_seed = val_share, test_share, split_seed
-        self.group_pattern = group_pattern
+        self.group_pattern = _pattern(group_pattern)
         self.fold, self.folds = fold, folds
         _check_division(val_share, test_share, fold, folds)
 
@@ -136,9 +136,11 @@ class Source(ABC):
         """What must not be divided among train, val and test: by `group_pattern`, else the sample alone."""
         if self.group_pattern is None:
             return pair.id
-        match = re.search(self.group_pattern, pair.id)
+        match = self.group_pattern.search(pair.id)
         if match is None:
-            raise ValueError(f"data.group_pattern: {self.group_pattern!r} does not match the sample {pair.id!r}")
+            raise ValueError(
+                f"data.group_pattern: {self.group_pattern.pattern!r} does not match the sample {pair.id!r}"
+            )
         return match.group(1) if match.groups() else match.group()
 
     @property
@@ -280,6 +282,13 @@ def _statistics(
     if min(std) <= 0:
         raise ValueError(f"data.std: expected numbers above 0, got {list(std)}")
     return tuple(map(float, mean)), tuple(map(float, std))
+
+
+def _pattern(text: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except re.error as error:
+        raise ValueError(f"data.group_pattern: expected a regular expression, got {text!r}: {error}") from error
 
 
 def _check_division(val_share: float, test_share: float, fold: int | None, folds: int | None) -> None:

@@ -1,0 +1,1 @@
+"""Augmentation, crops, sampling by class, copy-paste and mixing."""

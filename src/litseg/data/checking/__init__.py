@@ -1,0 +1,1 @@
+"""What `litseg data check` looks for."""

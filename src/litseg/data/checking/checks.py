@@ -1,0 +1,116 @@
+"""Everything that is wrong or odd in a data set, over all its splits; what training would refuse, and more."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from litseg.data.checking.findings import Contents, Finding, some
+from litseg.data.checking.label_causes import likely_cause
+from litseg.data.checking.lookalikes import lookalikes
+from litseg.data.checking.odd_pixels import odd_pixels
+from litseg.data.sample_scan import BrokenSampleError, Sample
+from litseg.data.scan import mixed_types, read_samples, split_scan, unusable
+from litseg.data.source import SPLITS, Pair, Source
+
+
+def check(source: Source) -> tuple[list[Finding], list[Contents]]:
+    """Reads every file of every split.
+
+    Returns:
+        All findings, errors first, and the sound samples of every split that has any.
+    """
+    listed, findings = _listed(source)
+    contents = []
+    for split, pairs in listed.items():
+        read = list(zip(pairs, read_samples(source, pairs, f"checking {split}"), strict=True))
+        findings += _broken(source, split, [sample for _, sample in read if isinstance(sample, BrokenSampleError)])
+        sound = [(pair, sample) for pair, sample in read if isinstance(sample, Sample)]
+        if sound:
+            contents.append(Contents(split, [pair for pair, _ in sound], [sample for _, sample in sound]))
+    for content in contents:
+        findings += [*_labels(source, content), *odd_pixels(source, content)]
+    findings += lookalikes(contents)
+    return sorted(findings, key=lambda finding: finding.level), contents
+
+
+def _listed(source: Source) -> tuple[dict[str, list[Pair]], list[Finding]]:
+    """The samples of every split; where one split cannot be listed, the others as their owner gives them."""
+    listed: dict[str, list[Pair]] = {}
+    findings = []
+    try:
+        listed = {split: source.pairs(split) for split in SPLITS}
+    except (ValueError, OSError) as error:
+        for split in SPLITS:
+            try:
+                listed[split] = source.official(split)
+            except (ValueError, OSError) as own:
+                findings.append(Finding("error", "missing files", split, (), str(own)))
+        if not findings:  # the owner's splits are whole, their division into shares or folds fails
+            findings.append(Finding("error", "no division", "all", (), str(error)))
+    if not findings and not listed["train"]:
+        message = "data: the train split is empty; check data.root and the split's files"
+        findings.append(Finding("error", "empty split", "train", (), message))
+    elif not findings and not listed["val"] and not listed["test"]:
+        message = "data: there is neither a val nor a test split; set data.val_share, or data.folds"
+        findings.append(Finding("error", "empty split", "val, test", (), message))
+    return {split: pairs for split, pairs in listed.items() if pairs}, _once(findings)
+
+
+def _once(findings: list[Finding]) -> list[Finding]:
+    """A missing root is the same message for every split."""
+    by_message: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        by_message[finding.message].append(finding)
+    return [
+        Finding("error", equal[0].kind, ", ".join(one.where for one in equal), (), message)
+        for message, equal in by_message.items()
+    ]
+
+
+def _broken(source: Source, split: str, broken: list[BrokenSampleError]) -> list[Finding]:
+    by_kind: dict[str, list[BrokenSampleError]] = defaultdict(list)
+    for error in broken:
+        by_kind[error.kind].append(error)
+    findings = []
+    for kind, errors in by_kind.items():
+        files = tuple(str(error.path) for error in errors)
+        message = str(errors[0]) + (f" (the first of {len(errors)} files)" if len(errors) > 1 else "")
+        if kind == "unseen label":
+            message = _unseen_message(source, split, files, errors)
+        findings.append(Finding("error", kind, split, files, message))
+    return findings
+
+
+def _unseen_message(source: Source, split: str, files: Sequence[str], errors: list[BrokenSampleError]) -> str:
+    counts: dict[int, int] = defaultdict(int)
+    for error in errors:
+        for label, pixels in error.labels.items():
+            counts[label] += pixels
+    most = sorted(counts, key=lambda label: -counts[label])[:3]
+    counted = ", ".join(f"{counts[label]:,} pixels of {label}" for label in most)
+    where = f"{split}: {len(files)} masks ({some(files)}), {counted}"
+    cause = likely_cause(counts, source)
+    return source.unseen_message(np.array(sorted(counts)), where) + (f"; likely cause: {cause}" if cause else "")
+
+
+def _labels(source: Source, content: Contents) -> list[Finding]:
+    """A split, or single samples, without what training or a score needs."""
+    split, scan = content.split, split_scan(content.samples)
+    if problem := unusable(scan, source, split):
+        return [Finding("error", "no valid pixel", split, (), problem)]
+    findings = []
+    if problem := mixed_types(content.samples, split):
+        findings.append(Finding("error", "mixed types", split, (), problem))
+    entries = scan.sizes.prod(axis=1) * (len(source.class_names) if source.task == "multilabel" else 1)
+    empty = np.flatnonzero(scan.pixels[:, -1] == entries)
+    void = [content.names[place] for place in empty.tolist()]
+    if void:
+        message = f"{len(void)} {split} samples are void everywhere and teach nothing ({some(void)}); leave them out"
+        findings.append(Finding("warning", "all void", split, tuple(void), message))
+    absent = [source.class_names[place] for place in np.flatnonzero(scan.pixels[:, :-1].sum(axis=0) == 0).tolist()]
+    if absent:
+        effect = "cannot be learnt" if split == "train" else "leaves the mean scores of this split"
+        message = f"{split} has no pixel of {', '.join(absent)}; what no sample shows {effect}; check data.label_map"
+        findings.append(Finding("warning", "empty class", split, (), message))
+    return findings

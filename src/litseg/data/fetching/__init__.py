@@ -1,0 +1,1 @@
+"""Fetches and unpacks the archives of data sets."""
