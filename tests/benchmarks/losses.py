@@ -7,7 +7,6 @@ loss of litseg. Memory is the peak of live tensor bytes, as a multiple of the lo
 Each row has a process of its own.
 """
 
-import ctypes
 import statistics
 import sys
 import time
@@ -24,12 +23,12 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from litseg import losses
+from litseg.data.machine import keep_freed_memory
 
 Call = Callable[[Tensor, Tensor], Tensor]
 SIZES = ((4, 19, 256, 512), (2, 150, 256, 256))
 EDGE_SIZE = (2, 6, 128, 128)
 LIBRARIES = ("litseg", "smp", "MONAI", "kornia")
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
@@ -166,19 +165,11 @@ def sort_and_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return cross_entropy(logits, target)
 
 
-def keep_pages() -> None:
-    """Let glibc keep freed memory, as a caching allocator does: without page faults, half of the time here."""
-    libc = ctypes.CDLL("libc.so.6")
-    for option, size in ((M_MMAP_THRESHOLD, 2**30), (M_TRIM_THRESHOLD, 2**31 - 1)):
-        if libc.mallopt(option, size) != 1:
-            raise OSError(f"mallopt({option}, {size}) was refused")
-
-
 def row(size: tuple[int, ...], name: str, calls: dict[str, Call], budget: float, kept: bool) -> None:
     """Measures and prints one line of a table."""
     torch.set_num_threads(2)
     if kept:
-        keep_pages()
+        keep_freed_memory()
         calls = {"litseg": calls["litseg"]}
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(size, generator=generator).requires_grad_()

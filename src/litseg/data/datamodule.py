@@ -16,7 +16,7 @@ from litseg.data.augmenting.augmentation import Augmentation
 from litseg.data.augmenting.copy_paste import CopyPaste
 from litseg.data.augmenting.rare_classes import Draw
 from litseg.data.decoded import Decoded
-from litseg.data.machine import allowed_cpus
+from litseg.data.machine import allowed_cpus, keep_freed_memory
 from litseg.data.pair_table import PairTable
 from litseg.data.samples import EpochSampler, EvaluationSampler, Item, Key, Mixing, Samples, collate
 from litseg.data.scan import SplitScan, leak, scan
@@ -161,7 +161,7 @@ class DataModule(lightning.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.workers > 0,
             timeout=120 if self.workers > 0 else 0,  # a hung worker is an error, not an endless wait
-            worker_init_fn=_one_thread,
+            worker_init_fn=_start_worker,
             collate_fn=collate,
         )
 
@@ -193,5 +193,6 @@ class DataModule(lightning.LightningDataModule):
             )
 
 
-def _one_thread(_worker: int) -> None:
+def _start_worker(_worker: int) -> None:
+    keep_freed_memory()
     cv2.setNumThreads(0)  # OpenCV would start as many threads as there are cores in every worker
