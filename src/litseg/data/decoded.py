@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from litseg.data import reader
-from litseg.data.machine import allowed_cpus, cache_folder
+from litseg.data.machine import cache_folder, in_threads
 from litseg.data.reader import Array
 from litseg.data.scan import SplitScan
 from litseg.data.source import Cache, Pair, Source
@@ -113,11 +112,9 @@ class Decoded:
 
 def _read_all(source: Source, pairs: Sequence[Pair]) -> Iterator[tuple[Array, NDArray[np.uint8]]]:
     """In order, some decoded ahead in threads: all at once could be more than the memory holds."""
-    with ThreadPoolExecutor(max_workers=min(8, allowed_cpus())) as pool:
-        for start in range(0, len(pairs), AHEAD):
-            yield from pool.map(
-                lambda pair: (source.read_image(pair), source.read_mask(pair)), pairs[start : start + AHEAD]
-            )
+    for start in range(0, len(pairs), AHEAD):
+        some = pairs[start : start + AHEAD]
+        yield from in_threads(lambda pair: (source.read_image(pair), source.read_mask(pair)), some)
 
 
 def _key(source: Source, found: SplitScan) -> str:

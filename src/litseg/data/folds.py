@@ -4,13 +4,12 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from litseg.data.machine import allowed_cpus, cache_folder
+from litseg.data.machine import cache_folder, in_threads
 from litseg.data.splits import stratified_folds
 
 if TYPE_CHECKING:
@@ -48,8 +47,7 @@ def _presence(source: "Source", pairs: Sequence["Pair"]) -> NDArray[np.bool_]:
         mask = source.read_mask(pair)
         return (mask == 1).any(axis=(0, 1)) if source.task == "multilabel" else np.isin(classes, mask)
 
-    with ThreadPoolExecutor(max_workers=min(8, allowed_cpus())) as pool:
-        return np.array(list(pool.map(of, pairs)))
+    return np.array(list(in_threads(of, pairs)))
 
 
 def _key(source: "Source", pairs: Sequence["Pair"]) -> str:

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from litseg.data.machine import allowed_cpus, cache_folder
+from litseg.data.machine import cache_folder, in_threads
 from litseg.data.sample_scan import BrokenSampleError, Sample, scan_sample
 from litseg.data.source import Pair, Source
 
@@ -80,9 +79,8 @@ def read_samples(source: Source, pairs: Sequence[Pair], title: str) -> Iterator[
         except BrokenSampleError as error:
             return error
 
-    with ThreadPoolExecutor(max_workers=min(8, allowed_cpus())) as pool:
-        quiet = len(pairs) < 200 or not sys.stdout.isatty()  # a bar in a log file is only a blank line
-        yield from track(pool.map(of, pairs), title, total=len(pairs), transient=True, disable=quiet)
+    quiet = len(pairs) < 200 or not sys.stdout.isatty()  # a bar in a log file is only a blank line
+    yield from track(in_threads(of, pairs), title, total=len(pairs), transient=True, disable=quiet)
 
 
 def split_scan(samples: Sequence[Sample]) -> SplitScan:

@@ -13,7 +13,7 @@ def test_is_written_once_and_then_read_from_the_cache() -> None:
     again = Shapes(size=32, train=3, val=2, test=1, drawing_seed=9)
     assert {path: path.stat().st_mtime_ns for path in trees[0].rglob("*.png")} == written
     assert again.pairs("train") == source.pairs("train")
-    assert not list((cache_folder() / "shapes").glob(".drawing-*"))
+    assert not list((cache_folder() / "shapes").glob(".writing-*"))
 
 
 def test_binary_is_any_object_against_the_background() -> None:

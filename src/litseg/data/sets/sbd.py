@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +12,7 @@ from PIL import Image
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from litseg.data.machine import cache_folder
+from litseg.data.machine import cache_folder, write_folder
 
 BROKEN = (  # of loadmat
     MatReadError, OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError, zlib.error,
@@ -36,24 +34,13 @@ def masks_as_png(files: Mapping[str, Path]) -> dict[str, Path]:
     key = hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:32]
     folder = cache_folder() / "sbd" / key
     if not folder.is_dir():
-        _convert(files, folder)
+        write_folder(folder, lambda path: _convert(files, path))
     return {name: folder / f"{name}.png" for name in files}
 
 
 def _convert(files: Mapping[str, Path], folder: Path) -> None:
-    """Into a temporary neighbour that is renamed at the end, so that the folder is whole or absent."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".converting-"))
-    try:
-        for name, path in files.items():
-            Image.fromarray(_segmentation(path)).save(temporary / f"{name}.png")
-        temporary.chmod(0o755)  # mkdtemp's own is for its user alone, and a cache may be shared
-        temporary.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # anything but another process having been first
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    for name, path in files.items():
+        Image.fromarray(_segmentation(path)).save(folder / f"{name}.png")
 
 
 def _segmentation(path: Path) -> NDArray[np.uint8]:

@@ -1,11 +1,9 @@
 """The embedded data set: drawn by code on first use, kept in the cache, read like any folder of images and masks."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from litseg.data.machine import cache_folder
+from litseg.data.machine import cache_folder, write_folder
 from litseg.data.sets.folder import Folder
 from litseg.data.sets.shapes_drawing import CLASS_NAMES, PALETTE, write_tree
 from litseg.labels import Task
@@ -44,7 +42,8 @@ class Shapes(Folder):
         kind = "layers" if layers else "labels"
         name = f"v{VERSION}-{kind}-{size}px-{train}-{val}-{test}-seed{drawing_seed}"
         folder = (cache_folder() if root is None else Path(root)) / "shapes" / name
-        _write_once(folder, counts, drawing_seed, size, layers)
+        if not folder.is_dir():
+            write_folder(folder, lambda path: write_tree(path, counts, seed=drawing_seed, size=size, layers=layers))
         names, palette, label_map = list(CLASS_NAMES), list(PALETTE), None
         if task == "binary":
             names, palette = ["background", "object"], [PALETTE[0], PALETTE[1]]
@@ -60,20 +59,3 @@ class Shapes(Folder):
             resize=resize,
             palette=palette,
         )
-
-
-def _write_once(folder: Path, counts: dict[str, int], seed: int, size: int, layers: bool) -> None:
-    """Draws into a temporary neighbour and renames it, so that a tree is whole or absent, whoever else draws it too."""
-    if folder.is_dir():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".drawing-"))
-    try:
-        write_tree(temporary, counts, seed=seed, size=size, layers=layers)
-        temporary.chmod(0o755)  # mkdtemp's own is for its user alone, and a cache may be shared
-        temporary.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # anything but another process having been first
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
