@@ -50,9 +50,7 @@ def labels_of(values: Sequence[int], seed: int, size: tuple[int, int] = SIZE) ->
 
 def save_image(path: Path, seed: int, size: tuple[int, int] = SIZE, channels: int = 3) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(
-        [seed, zlib.crc32(path.name.encode())]
-    )  # an image in two splits is a leak
+    rng = np.random.default_rng([seed, zlib.crc32(path.name.encode())])  # an image in two splits is a leak
     pixels = rng.integers(0, 256, (*size, channels), dtype=np.uint8)
     if path.suffix == ".tif":
         tifffile.imwrite(path, pixels, photometric="rgb")
