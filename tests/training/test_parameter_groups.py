@@ -11,7 +11,9 @@ from litseg.training.weight_penalty import weight_penalty
 
 
 def _unet() -> SegmentationModel:
-    return SegmentationModel(create_network("unet", "resnet18", encoder_weights=None, classes=3, in_channels=3), [0.0], [1.0])
+    return SegmentationModel(
+        create_network("unet", "resnet18", encoder_weights=None, classes=3, in_channels=3), [0.0], [1.0]
+    )
 
 
 def _learned() -> CompoundLoss:

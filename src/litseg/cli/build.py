@@ -25,6 +25,7 @@ from litseg.metrics import SegmentationMetrics
 from litseg.models import SegmentationModel, encoder_normalisation
 from litseg.training import (
     EpochLine,
+    FrozenEncoder,
     Hardware,
     LossWeights,
     Plateau,
@@ -92,6 +93,9 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
     checkpoint = _checkpoint(callbacks, module, "val" in data.scans)
     callbacks += [throughput, LossWeights(), EpochLine(), pictures]
     trainer = build_trainer(cfg, hardware, devices, callbacks, "val" in data.scans)
+    for callback in callbacks:
+        if isinstance(callback, FrozenEncoder):
+            callback.setup(trainer, module, "fit")  # Lightning would refuse later, as if it were our mistake
     log.info(effective_batch(cfg.loader.batch_size, trainer.world_size, trainer.accumulate_grad_batches))
     return Parts(data, module, trainer, checkpoint, throughput, hardware, weights)
 
@@ -268,7 +272,10 @@ def _checkpoint(callbacks: list[Any], module: SegmentationModule, validated: boo
     """The ModelCheckpoint, whose monitored value must be one that validation gives."""
     found = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint)]
     if not found:
-        raise ValueError("callbacks: expected a ModelCheckpoint, got none; litseg tests the best checkpoint")
+        raise ValueError(
+            "callbacks: expected a ModelCheckpoint, got none; litseg tests the best checkpoint; "
+            "add to the default: callbacks=[default,early_stopping]"
+        )
     for callback in callbacks:
         if isinstance(callback, EarlyStopping):
             _check_monitor("callbacks.early_stopping", callback.monitor, callback.mode, module, validated)
