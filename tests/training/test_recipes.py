@@ -67,7 +67,7 @@ def test_early_stopping_ends_after_its_patience(tmp_path: Path) -> None:
 
 def test_the_penalty_is_a_logged_term_of_the_training_loss_only(tmp_path: Path) -> None:
     module = unet_module(l1=1e-3, l2=1e-2, optimizer=_standing)
-    expected = float(weight_penalty(module.model, 1e-3, 1e-2))
+    expected = float(weight_penalty(module.model, 1e-3, 1e-2).detach())
     trainer = trainer_for(tmp_path)
     trainer.fit(module, datamodule=small_data(train=4))
     values = trainer.callback_metrics

@@ -86,6 +86,18 @@ def test_after_training_the_checkpoint_is_evaluated_and_not_the_last_average(fit
     torch.testing.assert_close(last["state_dict"][WEIGHT], _average_by_hand(seen.after, WEIGHT, 0.3))
 
 
+def test_constants_stay_exactly_as_they_are(fitted: Any) -> None:
+    _, module, seen, _ = fitted
+    assert torch.equal(seen.validated[-1]["model.mean"], module.model.mean)
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_a_decay_outside_is_refused(decay: float) -> None:
+    with pytest.raises(ValueError, match=r"weight_average\.decay: expected a number from 0 to below 1"):
+        WeightAverage(decay)
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_a_resumed_training_goes_on_with_both(fitted: Any, tmp_path: Path) -> None:
     _, _, seen, path = fitted
     saved = torch.load(path, weights_only=False)
@@ -96,21 +108,10 @@ def test_a_resumed_training_goes_on_with_both(fitted: Any, tmp_path: Path) -> No
             begun.on_train_batch_end(trainer, pl_module)
 
     average = WeightAverage(0.3)
-    checkpoint = ModelCheckpoint(tmp_path, monitor="val/loss", save_on_train_epoch_end=False)
+    checkpoint = ModelCheckpoint(path.parent, "best", monitor="val/loss", save_on_train_epoch_end=False)
     callbacks = [average, _First(), checkpoint]
     trainer = trainer_for(tmp_path, max_epochs=saved["epoch"] + 2, enable_checkpointing=True, callbacks=callbacks)
     trainer.fit(unet_module(), datamodule=small_data(), ckpt_path=path, weights_only=False)
     assert torch.equal(begun.after[0][WEIGHT], seen.after[4 * saved["epoch"] + 3][WEIGHT])
     assert average._average_model is not None
     assert int(average._average_model.n_averaged) == 4 * (saved["epoch"] + 2)
-
-
-def test_constants_stay_exactly_as_they_are(fitted: Any) -> None:
-    _, module, seen, _ = fitted
-    assert torch.equal(seen.validated[-1]["model.mean"], module.model.mean)
-
-
-@pytest.mark.parametrize("decay", [-0.1, 1.0])
-def test_a_decay_outside_is_refused(decay: float) -> None:
-    with pytest.raises(ValueError, match=r"weight_average\.decay: expected a number from 0 to below 1"):
-        WeightAverage(decay)
