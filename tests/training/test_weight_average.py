@@ -98,6 +98,7 @@ def test_a_decay_outside_is_refused(decay: float) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+@pytest.mark.filterwarnings("ignore:The ..compute.. method of metric")  # best.ckpt lies between steps and epoch's end
 def test_a_resumed_training_goes_on_with_both(fitted: Any, tmp_path: Path) -> None:
     _, _, seen, path = fitted
     saved = torch.load(path, weights_only=False)
