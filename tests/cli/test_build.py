@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from litseg.cli.build import (
@@ -184,3 +185,27 @@ def test_without_validation_nothing_is_monitored(choice: str, write_folder: Any,
     )
     with pytest.raises(ValueError, match=r"monitor: val/miou needs a validation split"):
         build(cfg, tmp_path)
+
+
+@pytest.mark.usefixtures("_conf")
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml")))
+def test_every_optimizer_takes_a_step_with_a_group_that_does_not_decay(name: str) -> None:
+    parameters = [torch.nn.Parameter(torch.ones(2, 2)) for _ in range(2)]
+    make = instantiate(compose("train", overrides=[f"optimizer={name}"]).optimizer, _partial_=True)
+    optimizer = make([{"params": parameters[:1]}, {"params": parameters[1:], "weight_decay": 0.0}])
+    (parameters[0].sum() + parameters[1].sum()).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    assert all(float(each.detach().max()) < 1 for each in parameters)
+    assert optimizer.param_groups[1]["weight_decay"] == 0
+
+
+@pytest.mark.usefixtures("_conf")
+@pytest.mark.parametrize(
+    ("model", "key"), [("deeplabv3plus", "decoder_aspp_dropout"), ("fpn", "decoder_dropout"), ("pspnet", "psp_dropout")]
+)
+def test_the_dropout_keys_reach_the_network(model: str, key: str) -> None:
+    cfg = compose("train", overrides=[f"model={model}", f"+model.{key}=0.35"])
+    network = build_model(cfg.model, Shapes(size=32, train=1, val=1, test=1)).network
+    drops = [part.p for part in network.modules() if isinstance(part, torch.nn.Dropout | torch.nn.Dropout2d)]
+    assert drops
+    assert set(drops) == {0.35}
