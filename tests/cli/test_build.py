@@ -1,13 +1,24 @@
+import logging
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from litseg.cli.build import _device_count, build_data, build_loss, build_model, check_step, resolve_class_weights
+from litseg.cli.build import (
+    _device_count,
+    build,
+    build_data,
+    build_loss,
+    build_model,
+    check_step,
+    resolve_class_weights,
+)
 from litseg.cli.errors import CONF
 from litseg.data import DataModule
 from litseg.data.frequencies import class_weights
@@ -129,3 +140,72 @@ def test_network_and_loss_are_tried_on_one_image_before_training() -> None:
         check_step(_module(bad, CrossEntropyLoss(mode="binary"), source), data)
     with pytest.raises(ValueError, match=r"the loss CrossEntropyLoss fails on .* of the task binary: Target 1 is out"):
         check_step(_module(good, torch.nn.CrossEntropyLoss(ignore_index=255), source), data)
+
+
+STOPPING = "callbacks=[default,early_stopping]"
+
+
+@pytest.mark.usefixtures("_conf")
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["scheduler=plateau", "scheduler.monitor=val/mio"], r"scheduler\.monitor: expected one of val/miou"),
+        (["scheduler=plateau", "scheduler.monitor=val/loss"], r"scheduler: .* set scheduler\.mode=min"),
+        ([STOPPING, "callbacks.early_stopping.monitor=miou"], r"callbacks\.early_stopping\.monitor: expected one of"),
+        (["callbacks=early_stopping"], r"expected a ModelCheckpoint.*callbacks=\[default,early_stopping\]"),
+        (["optimizer=timm", "optimizer.opt=lamp"], "lamp"),
+        (["scheduler=poly", "scheduler.warmup_steps=-1"], r"scheduler\.warmup_steps"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_recipes_that_cannot_work_are_refused_before_training(
+    overrides: list[str], message: str, tmp_path: Path
+) -> None:
+    cfg = compose("train", overrides=[*SMALL, "trainer=cpu", "logger=csv", f"run_folder={tmp_path}", *overrides])
+    with pytest.raises(ValueError, match=message):
+        build(cfg, tmp_path)
+
+
+@pytest.mark.usefixtures("_conf")
+def test_the_log_says_the_effective_batch_size(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    words = ["trainer=cpu", "logger=csv", f"run_folder={tmp_path}", "trainer.accumulate_grad_batches=3"]
+    with caplog.at_level(logging.INFO):
+        build(compose("train", overrides=[*SMALL, *words]), tmp_path)
+    expected = "effective batch size 6 = 2 x 1 devices x 3 accumulated batches, one optimizer step"
+    assert expected in caplog.messages
+
+
+@pytest.mark.usefixtures("_conf")
+@pytest.mark.parametrize("choice", [STOPPING, "scheduler=plateau"])
+def test_without_validation_nothing_is_monitored(choice: str, write_folder: Any, tmp_path: Path) -> None:
+    words = ["data=folder", f"data.root={write_folder()}", "data.class_names=[background,object]", "data.val_share=0"]
+    cfg = compose(
+        "train",
+        overrides=[*words, choice, "trainer=cpu", "logger=csv", f"run_folder={tmp_path}", "loader.batch_size=2"],
+    )
+    with pytest.raises(ValueError, match=r"monitor: val/miou needs a validation split"):
+        build(cfg, tmp_path)
+
+
+@pytest.mark.usefixtures("_conf")
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml")))
+def test_every_optimizer_takes_a_step_with_a_group_that_does_not_decay(name: str) -> None:
+    parameters = [torch.nn.Parameter(torch.ones(2, 2)) for _ in range(2)]
+    make = instantiate(compose("train", overrides=[f"optimizer={name}"]).optimizer, _partial_=True)
+    optimizer = make([{"params": parameters[:1]}, {"params": parameters[1:], "weight_decay": 0.0}])
+    (parameters[0].sum() + parameters[1].sum()).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    assert all(float(each.detach().max()) < 1 for each in parameters)
+    assert optimizer.param_groups[1]["weight_decay"] == 0
+
+
+@pytest.mark.usefixtures("_conf")
+@pytest.mark.parametrize(
+    ("model", "key"), [("deeplabv3plus", "decoder_aspp_dropout"), ("fpn", "decoder_dropout"), ("pspnet", "psp_dropout")]
+)
+def test_the_dropout_keys_reach_the_network(model: str, key: str) -> None:
+    cfg = compose("train", overrides=[f"model={model}", f"+model.{key}=0.35"])
+    network = build_model(cfg.model, Shapes(size=32, train=1, val=1, test=1)).network
+    drops = [part.p for part in network.modules() if isinstance(part, torch.nn.Dropout | torch.nn.Dropout2d)]
+    assert drops
+    assert set(drops) == {0.35}

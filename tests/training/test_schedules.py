@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 import torch
 
-from litseg.training.schedules import FACTORS, schedule
+from litseg.training.schedules import FACTORS, Plateau, schedule, warmup_length
 
 
-def _rates(shape: str, steps: int, **options: float) -> list[float]:
+def _rates(shape: str, steps: int, **options: Any) -> list[float]:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
     scheduler = schedule(optimizer, steps, shape, **options)
     rates = []
@@ -22,11 +24,14 @@ def _rates(shape: str, steps: int, **options: float) -> list[float]:
         ("poly", {"power": 0.9}, 2.0, 2.0 * 0.5**0.9, 0.0),
         ("poly", {"power": 1.0, "end": 0.1}, 2.0, 1.1, 0.2),
         ("cosine", {}, 2.0, 1.0, 0.0),
+        ("exponential", {"end": 0.01}, 2.0, 0.2, 0.02),
+        ("step", {"milestones": [0.5, 0.75], "gamma": 0.1}, 2.0, 0.2, 0.02),
+        ("step", {"milestones": [0.55, 1.0], "gamma": 0.5}, 2.0, 2.0, 0.5),
         ("one_cycle", {"warmup": 0.5, "start": 0.04, "end": 0.01}, 0.08, 2.0, 0.02),
     ],
 )
 def test_exact_at_the_start_half_way_and_at_the_end(
-    shape: str, options: dict[str, float], start: float, half: float, end: float
+    shape: str, options: dict[str, Any], start: float, half: float, end: float
 ) -> None:
     rates = _rates(shape, 20, **options)
     assert [rates[0], rates[10], rates[20]] == pytest.approx([start, half, end], abs=1e-12)
@@ -65,3 +70,95 @@ def test_an_unknown_shape_is_refused() -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     with pytest.raises(ValueError, match=r"scheduler\.shape.*'ploy'"):
         schedule(optimizer, 3, "ploy")
+
+
+@pytest.mark.parametrize("warmup_steps", [4, 0.2])
+def test_a_warm_up_is_linear_and_the_shape_has_the_steps_that_are_left(warmup_steps: float) -> None:
+    rates = _rates("cosine", 20, warmup_steps=warmup_steps)
+    assert rates[:5] == pytest.approx([0.4, 0.8, 1.2, 1.6, 2.0])  # (step + 1) / 5 of the base rate 2
+    assert [rates[8], rates[12], rates[20]] == pytest.approx([1 + 0.5**0.5, 1.0, 0.0], abs=1e-12)
+
+
+def test_the_last_step_sees_the_rate_before_the_end() -> None:
+    """Steps count from 0: the last of 20 has progress 19/20."""
+    assert _rates("poly", 20, power=1.0)[19] == pytest.approx(2.0 / 20)
+    assert _rates("exponential", 20, end=0.01)[19] == pytest.approx(2.0 * 0.01**0.95)
+
+
+def test_exponential_has_one_ratio_and_equals_torch() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    reference = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.01 ** (1 / 20))
+    theirs = []
+    for _ in range(21):
+        theirs.append(reference.get_last_lr()[0])
+        optimizer.step()
+        reference.step()
+    assert _rates("exponential", 20, end=0.01) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("shape", sorted(FACTORS))
+def test_a_resumed_schedule_goes_on_exactly(shape: str) -> None:
+    whole = _rates(shape, 20, warmup_steps=3)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    scheduler = schedule(optimizer, 20, shape, warmup_steps=3)
+    for _ in range(11):
+        optimizer.step()
+        scheduler.step()
+    states = optimizer.state_dict(), scheduler.state_dict()
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    scheduler = schedule(optimizer, 20, shape, warmup_steps=3)
+    optimizer.load_state_dict(states[0])
+    scheduler.load_state_dict(states[1])
+    rates = []
+    for _ in range(11, 21):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == whole[11:]
+
+
+def test_each_group_keeps_its_own_base_rate() -> None:
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in (2.0, 0.2)]
+    optimizer = torch.optim.SGD(groups, lr=1.0)
+    scheduler = schedule(optimizer, 4, "poly", power=1.0)
+    for _ in range(2):
+        optimizer.step()
+        scheduler.step()
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1.0, 0.1])
+
+
+@pytest.mark.parametrize("wrong", [-1, -0.1, 2.5])
+def test_a_warm_up_is_a_number_of_steps_or_a_share(wrong: float) -> None:
+    assert (warmup_length(0.25, 10), warmup_length(0, 10), warmup_length(7, 10)) == (2, 0, 7)
+    with pytest.raises(ValueError, match=r"scheduler\.warmup_steps: expected a number of steps"):
+        warmup_length(wrong, 10)
+
+
+def test_an_unknown_option_is_refused_before_training() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    with pytest.raises(TypeError, match="powr"):
+        schedule(optimizer, 30, "poly", warmup_steps=5, powr=1.0)
+
+
+def test_a_plateau_drops_the_rate_after_its_patience_and_goes_on_after_a_resume() -> None:
+    def made() -> tuple[torch.optim.Optimizer, Plateau]:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+        return optimizer, Plateau(optimizer, 100, "val/miou", "max", factor=0.1, patience=1)
+
+    def rates(optimizer: torch.optim.Optimizer, plateau: Plateau, values: list[float]) -> list[float]:
+        found = []
+        for value in values:
+            plateau.step(value)
+            found.append(optimizer.param_groups[0]["lr"])
+        return found
+
+    values = [0.5, 0.6, 0.6, 0.59, 0.7, 0.6, 0.6]
+    whole = rates(*made(), values)
+    assert whole == pytest.approx([2.0, 2.0, 2.0, 0.2, 0.2, 0.2, 0.02])
+    optimizer, plateau = made()
+    first = rates(optimizer, plateau, values[:3])
+    states = optimizer.state_dict(), plateau.state_dict()
+    optimizer, plateau = made()
+    optimizer.load_state_dict(states[0])
+    plateau.load_state_dict(states[1])
+    assert first + rates(optimizer, plateau, values[3:]) == whole

@@ -12,7 +12,7 @@ import lightning
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor, nn
 
@@ -25,8 +25,10 @@ from litseg.metrics import SegmentationMetrics
 from litseg.models import SegmentationModel, encoder_normalisation
 from litseg.training import (
     EpochLine,
+    FrozenEncoder,
     Hardware,
     LossWeights,
+    Plateau,
     PredictionPictures,
     SegmentationModule,
     Throughput,
@@ -71,9 +73,13 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
         scheduler=instantiate(cfg.scheduler, _partial_=True),
         auxiliary_weight=cfg.auxiliary_weight,
         channels_last=hardware.channels_last,
+        decay_norm_and_bias=cfg.parameter_groups.decay_norm_and_bias,
+        encoder_rate=cfg.parameter_groups.encoder_rate,
+        l1=cfg.weight_penalty.l1,
+        l2=cfg.weight_penalty.l2,
     )
     check_step(module, data)
-    _check_optimizer(module, cfg)
+    _check_optimizer(module, cfg, "val" in data.scans)
     throughput = Throughput()
     callbacks = _callbacks(cfg.callbacks, "val" in data.scans)
     pictures = PredictionPictures(
@@ -87,6 +93,10 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
     checkpoint = _checkpoint(callbacks, module, "val" in data.scans)
     callbacks += [throughput, LossWeights(), EpochLine(), pictures]
     trainer = build_trainer(cfg, hardware, devices, callbacks, "val" in data.scans)
+    for callback in callbacks:
+        if isinstance(callback, FrozenEncoder):
+            callback.setup(trainer, module, "fit")  # Lightning would refuse later, as if it were our mistake
+    log.info(effective_batch(cfg.loader.batch_size, trainer.world_size, trainer.accumulate_grad_batches))
     return Parts(data, module, trainer, checkpoint, throughput, hardware, weights)
 
 
@@ -202,16 +212,18 @@ def _labels_of_all_classes(source: Source, images: Tensor) -> Tensor:
     return labels.to(torch.uint8)
 
 
-def _check_optimizer(module: SegmentationModule, cfg: DictConfig) -> None:
+def _check_optimizer(module: SegmentationModule, cfg: DictConfig, validated: bool) -> None:
     """Makes an optimizer and a schedule once: Lightning would do it later, after what a user may have got wrong."""
     if cfg.trainer.max_epochs in (-1, None) and cfg.trainer.max_steps == -1:
         raise ValueError(
             "trainer.max_epochs: expected a number, or trainer.max_steps: schedules need to know their end"
         )
     try:
-        module.make_scheduler(module.make_optimizer(module.parameter_groups()), total_steps=1)
+        _, scheduler = module.optimizer_and_schedule(total_steps=1)
     except TypeError as error:
         raise ValueError(f"optimizer or scheduler: {error}") from error
+    if isinstance(scheduler, Plateau):
+        _check_monitor("scheduler", scheduler.monitor, scheduler.mode, module, validated)
 
 
 def build_trainer(
@@ -235,6 +247,12 @@ def build_trainer(
     )
 
 
+def effective_batch(batch_size: int, devices: int, accumulated: int) -> str:
+    """A line: how many samples an optimizer step sees; schedules and trainer.max_steps count those steps."""
+    product = f"{batch_size} x {devices} devices x {accumulated} accumulated batches"
+    return f"effective batch size {batch_size * devices * accumulated} = {product}, one optimizer step"
+
+
 def _device_count(devices: Any, accelerator: str) -> int:
     if devices == "auto" or devices == -1:
         return max(1, torch.cuda.device_count()) if accelerator in ("gpu", "cuda") else 1
@@ -254,14 +272,27 @@ def _checkpoint(callbacks: list[Any], module: SegmentationModule, validated: boo
     """The ModelCheckpoint, whose monitored value must be one that validation gives."""
     found = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint)]
     if not found:
-        raise ValueError("callbacks: expected a ModelCheckpoint, got none; litseg tests the best checkpoint")
+        raise ValueError(
+            "callbacks: expected a ModelCheckpoint, got none; litseg tests the best checkpoint; "
+            "add to the default: callbacks=[default,early_stopping]"
+        )
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping):
+            _check_monitor("callbacks.early_stopping", callback.monitor, callback.mode, module, validated)
     if not validated:
         log.info("no validation split: the last checkpoint is the one that is tested")
         return found[0]
-    monitor, names = found[0].monitor, [f"val/{name}" for name in module.value_names()]
+    _check_monitor("callbacks.checkpoint", found[0].monitor, found[0].mode, module, validated)
+    return found[0]
+
+
+def _check_monitor(key: str, monitor: str | None, mode: str, module: SegmentationModule, validated: bool) -> None:
+    """A monitored value must be one that validation gives, and its best a largest or smallest."""
+    if not validated:
+        raise ValueError(f"{key}.monitor: {monitor} needs a validation split; choose another, or set data.val_share")
+    names = [f"val/{name}" for name in module.value_names()]
     if monitor not in names:
         close = get_close_matches(str(monitor), names) or names[:8]
-        raise ValueError(f"callbacks.checkpoint.monitor: expected one of {', '.join(close)}, ..., got {monitor}")
-    if "loss" in monitor and found[0].mode == "max":
-        raise ValueError(f"callbacks.checkpoint: the best {monitor} is the smallest; set callbacks.checkpoint.mode=min")
-    return found[0]
+        raise ValueError(f"{key}.monitor: expected one of {', '.join(close)}, ..., got {monitor}")
+    if "loss" in str(monitor) and mode == "max":
+        raise ValueError(f"{key}: the best {monitor} is the smallest; set {key}.mode=min")

@@ -1,5 +1,6 @@
 """The LightningModule: one step for all stages, losses by term, metrics as objects."""
 
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -12,10 +13,16 @@ from torch.optim.lr_scheduler import LRScheduler
 from litseg.labels import IGNORE_INDEX, Task
 from litseg.losses import CompoundLoss
 from litseg.metrics import SegmentationMetrics
+from litseg.training.parameter_groups import describe_groups, parameter_groups, scale_rates
 from litseg.training.sample_mean import SampleMean
+from litseg.training.schedules import Plateau
+from litseg.training.weight_penalty import weight_penalty
 
+log = logging.getLogger(__name__)
 STAGES = ("train", "val", "test")
-AUXILIARY = "loss/auxiliary"
+AUXILIARY, PENALTY = "loss/auxiliary", "loss/penalty"
+TRAINING_ONLY = (AUXILIARY, PENALTY)
+"""Terms that are there in training, and there only where they are used."""
 
 
 class SegmentationModule(lightning.LightningModule):
@@ -28,9 +35,14 @@ class SegmentationModule(lightning.LightningModule):
         metrics: cloned for each stage.
         task: multiclass, binary or multilabel.
         optimizer: makes the optimizer from the parameter groups.
-        scheduler: makes the schedule as `scheduler(optimizer, total_steps=n)`.
+        scheduler: makes the schedule as `scheduler(optimizer, total_steps=n)`, stepped once per optimizer step; a
+            `Plateau` once per validation.
         auxiliary_weight: factor of the loss of each auxiliary output.
         channels_last: keep images and convolutions in the channels-last memory format.
+        decay_norm_and_bias: see `litseg.training.parameter_groups`.
+        encoder_rate: see there.
+        l1: factor of the sum of absolute weights in the training loss, see `weight_penalty`.
+        l2: factor of half the sum of squared weights.
     """
 
     def __init__(
@@ -43,6 +55,10 @@ class SegmentationModule(lightning.LightningModule):
         scheduler: Callable[..., LRScheduler],
         auxiliary_weight: float = 0.4,
         channels_last: bool = False,
+        decay_norm_and_bias: bool = True,
+        encoder_rate: float = 1.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
     ) -> None:
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -53,6 +69,10 @@ class SegmentationModule(lightning.LightningModule):
         self.task = task
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.auxiliary_weight = auxiliary_weight
+        self.decay_norm_and_bias, self.encoder_rate = decay_norm_and_bias, encoder_rate
+        if l1 < 0 or l2 < 0:
+            raise ValueError(f"weight_penalty: expected l1 and l2 of at least 0, got l1 {l1} and l2 {l2}")
+        self.l1, self.l2 = l1, l2
 
     def forward(self, images: Tensor) -> Any:
         """Logits (N, channels, H, W); in training a list where the network has auxiliary outputs."""
@@ -79,6 +99,9 @@ class SegmentationModule(lightning.LightningModule):
             losses = [loss_terms(self.loss, output, target, pixel_weights)["loss"] for output in auxiliary]
             terms[AUXILIARY] = torch.stack(losses).sum()
             terms["loss"] = terms["loss"] + self.auxiliary_weight * terms[AUXILIARY]
+        if stage == "train" and (self.l1 or self.l2):
+            terms[PENALTY] = weight_penalty(self.model, self.l1, self.l2)
+            terms["loss"] = terms["loss"] + terms[PENALTY]
         self._metric(stage).update(logits.detach(), batch["mask"])
         self._add_losses(terms, stage, len(batch["image"]))
         return terms["loss"]
@@ -93,7 +116,9 @@ class SegmentationModule(lightning.LightningModule):
     def _log_epoch(self, stage: str) -> None:
         """Logs losses and scores of the whole epoch; both sum over the ranks inside `compute`."""
         metric, means = self._metric(stage), self._means(stage)
-        values = {name: mean.compute() for name, mean in means.items() if mean.update_called or name != AUXILIARY}
+        values = {
+            name: mean.compute() for name, mean in means.items() if mean.update_called or name not in TRAINING_ONLY
+        }
         values |= metric.compute()
         if stage == "train":
             values["learning_rate"] = torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"])
@@ -112,7 +137,7 @@ class SegmentationModule(lightning.LightningModule):
     def value_names(self) -> list[str]:
         """What validation logs under `val/`: the losses, and the scores of the confusion matrix."""
         metric = self._metric("val")
-        return [*(name for name in self._means("val") if name != AUXILIARY), *metric.names()]
+        return [*(name for name in self._means("val") if name not in TRAINING_ONLY), *metric.names()]
 
     def on_train_epoch_end(self) -> None:
         """Logs the epoch's losses and scores, of augmented samples under changing weights."""
@@ -127,23 +152,36 @@ class SegmentationModule(lightning.LightningModule):
         self._log_epoch("test")
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What the optimizer trains; a second group, without weight decay, where the loss learns its weights."""
-        of_loss = [parameter for parameter in self.loss.parameters() if parameter.requires_grad]
-        known = {id(parameter) for parameter in of_loss}
-        others = [each for each in self.parameters() if each.requires_grad and id(each) not in known]
-        return [{"params": others}, *([{"params": of_loss, "weight_decay": 0.0}] if of_loss else [])]
+        """What the optimizer trains, see `litseg.training.parameter_groups`."""
+        return parameter_groups(self.model, self.loss, self.decay_norm_and_bias, self.encoder_rate)
+
+    def optimizer_and_schedule(self, total_steps: int) -> tuple[Optimizer, LRScheduler]:
+        """Both as training uses them.
+
+        Args:
+            total_steps: optimizer steps of the whole training.
+        """
+        optimizer = self.make_optimizer(self.parameter_groups())
+        scale_rates(optimizer)
+        return optimizer, self.make_scheduler(optimizer, total_steps=total_steps)
 
     def configure_optimizers(self) -> Any:
-        """The optimizer and a schedule stepped at each optimizer step."""
-        optimizer = self.make_optimizer(self.parameter_groups())
-        scheduler = self.make_scheduler(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        """The optimizer and its schedule; tells what they will do."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        optimizer, scheduler = self.optimizer_and_schedule(steps)
+        log.info("optimizer %s: %s", type(optimizer).__name__, describe_groups(optimizer))
+        log.info("schedule over %d optimizer steps", steps)
+        how: dict[str, Any] = {"interval": "step"}
+        if isinstance(scheduler, Plateau):  # a value is there after the epochs that are validated
+            every = self.trainer.check_val_every_n_epoch or 1
+            how = {"interval": "epoch", "frequency": every, "monitor": scheduler.monitor}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **how}}
 
 
 def _loss_means(loss: nn.Module) -> nn.ModuleDict:
     """A mean over samples for the loss and each term of a compound."""
     terms = [f"loss/{name}" for name in loss.names] if isinstance(loss, CompoundLoss) else []
-    return nn.ModuleDict({name: SampleMean() for name in ("loss", *terms, AUXILIARY)})
+    return nn.ModuleDict({name: SampleMean() for name in ("loss", *terms, *TRAINING_ONLY)})
 
 
 def _changing_weights(loss: nn.Module) -> dict[str, Tensor]:

@@ -1,11 +1,12 @@
 """Learning-rate schedules: a factor on the base rate as a function of progress, from 0 at the start to 1 at the end."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 
 def constant(progress: float) -> float:
@@ -24,6 +25,16 @@ def cosine(progress: float, end: float = 0.0) -> float:
     return end + (1.0 - end) * (1.0 + math.cos(math.pi * progress)) / 2.0
 
 
+def exponential(progress: float, end: float = 0.01) -> float:
+    """The exponential end^progress, from 1 to `end`, which is > 0."""
+    return math.pow(end, progress)
+
+
+def step(progress: float, milestones: Sequence[float] = (0.5, 0.75), gamma: float = 0.1) -> float:
+    """gamma^n after n of the `milestones`, which are values of progress; at a milestone it is passed."""
+    return math.pow(gamma, sum(progress >= milestone for milestone in milestones))
+
+
 def one_cycle(progress: float, warmup: float = 0.3, start: float = 0.04, end: float = 1e-4) -> float:
     """Cosine from `start` up to 1 during the share `warmup`, then cosine down to `end`; arXiv 1708.07120."""
     if progress < warmup:
@@ -35,23 +46,74 @@ FACTORS: dict[str, Callable[..., float]] = {
     "constant": constant,
     "poly": poly,
     "cosine": cosine,
+    "exponential": exponential,
+    "step": step,
     "one_cycle": one_cycle,
 }
 
 
-def schedule(optimizer: Optimizer, total_steps: int, shape: str, **options: float) -> LambdaLR:
-    """The scheduler, stepped once per optimizer step.
+def factor_at(step: int, total_steps: int, warmup_steps: int, shape: Callable[[float], float]) -> float:
+    """The factor on the base rate before optimizer step `step`, counted from 0.
+
+    Args:
+        step: from 0; what follows `total_steps` keeps the end value.
+        total_steps: T, optimizer steps of the whole training.
+        warmup_steps: w; steps 0 to w - 1 have (step + 1) / (w + 1), so that none is lost to a rate of 0.
+        shape: gives the factor at progress (step - w) / (T - w) in [0, 1].
+    """
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    return shape(min((step - warmup_steps) / max(total_steps - warmup_steps, 1), 1.0))
+
+
+def schedule(optimizer: Optimizer, total_steps: int, shape: str, warmup_steps: float = 0, **options: Any) -> LambdaLR:
+    """The scheduler, stepped once per optimizer step; its state is the number of steps, so that a resume is exact.
 
     Args:
         optimizer: its learning rates are the base.
         total_steps: optimizer steps of the whole training; the factor stays at its end value afterwards.
-        shape: `constant`, `poly`, `cosine` or `one_cycle`.
+        shape: `constant`, `poly`, `cosine`, `exponential`, `step` or `one_cycle`.
+        warmup_steps: linear warm-up before the shape begins: a number of steps, or below 1 a share of all.
         **options: the parameters of that function.
 
     Raises:
-        ValueError: an unknown shape.
+        ValueError: an unknown shape, or a warm-up below 0.
     """
     if shape not in FACTORS:
         raise ValueError(f"scheduler.shape: expected one of {sorted(FACTORS)}, got {shape!r}")
     factor = partial(FACTORS[shape], **options)
-    return LambdaLR(optimizer, lambda step: factor(min(step / max(total_steps, 1), 1.0)))
+    factor(0.0)  # an unknown option is found here, not in the first step after the warm-up
+    steps = warmup_length(warmup_steps, total_steps)
+    return LambdaLR(optimizer, lambda step: factor_at(step, total_steps, steps, factor))
+
+
+def warmup_length(warmup_steps: float, total_steps: int) -> int:
+    """A warm-up in steps, given as their number or below 1 as a share of all.
+
+    Raises:
+        ValueError: it is below 0, or neither a share nor a whole number.
+    """
+    if warmup_steps < 0 or (warmup_steps >= 1 and warmup_steps != int(warmup_steps)):
+        raise ValueError(
+            f"scheduler.warmup_steps: expected a number of steps, or a share from 0 to below 1, got {warmup_steps}"
+        )
+    return round(warmup_steps * total_steps) if warmup_steps < 1 else int(warmup_steps)
+
+
+class Plateau(ReduceLROnPlateau):
+    """Multiplies the rates by `factor` when a validation value has not improved for more than `patience` validations.
+
+    Args:
+        optimizer: its learning rates are the base.
+        total_steps: not used; the end of training does not matter here.
+        monitor: the validation value, such as val/miou.
+        mode: max where a larger value is better, else min.
+        **options: torch's `factor`, `patience`, `threshold`, `cooldown`, `min_lr`.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_steps: int, monitor: str = "val/miou", mode: str = "max", **options: Any
+    ) -> None:
+        del total_steps
+        super().__init__(optimizer, mode=mode, **options)  # type: ignore[arg-type]  # torch checks the word
+        self.monitor = monitor
