@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from litseg.data import CamVid, DataModule, Folder
+from litseg.data import CamVid, CutMix, DataModule, Folder
 from litseg.data.datamodule import default_workers
 from litseg.data.sets.shapes import Shapes
 from tests.conftest import WriteTree
@@ -106,3 +106,24 @@ def test_the_fingerprint_covers_all_splits() -> None:
     other.check()
     assert len(data.fingerprint) == 64
     assert data.fingerprint != other.fingerprint
+
+
+def test_groups_in_two_splits_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split, names in (("train", ("ann-1", "bob-1")), ("val", ("ann-2", "eve-1"))):
+        for folder in ("images", "masks"):
+            (tmp_path / folder / split).mkdir(parents=True)
+        for name in names:
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(
+                tmp_path / f"images/{split}/{name}.png"
+            )
+            Image.fromarray(rng.integers(0, 2, (8, 8), dtype=np.uint8)).save(tmp_path / f"masks/{split}/{name}.png")
+    DataModule(Folder(str(tmp_path), class_names=NAMES), [], batch_size=1).check()
+    source = Folder(str(tmp_path), class_names=NAMES, group_pattern=r"^(\w+)-")
+    with pytest.raises(ValueError, match=r"1 groups have samples in train and in val \(ann\)"):
+        DataModule(source, [], batch_size=1).check()
+
+
+def test_a_batch_of_one_cannot_be_mixed(write_folder: WriteTree) -> None:
+    with pytest.raises(ValueError, match=r"loader\.batch_size=2"):
+        DataModule(Folder(str(write_folder()), class_names=NAMES), [], batch_size=1, mix=CutMix())

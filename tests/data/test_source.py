@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,3 +102,11 @@ def test_output_channels_follow_the_task() -> None:
     assert _OnePair(pair).output_channels == 3
     assert _OnePair(pair, class_names=["background", "object"], task="binary").output_channels == 1
     assert _OnePair(pair, task="multilabel").output_channels == 3
+
+
+def test_official_must_give_pairs() -> None:
+    pair: Any = ("x", Path("x"))
+    with pytest.raises(
+        ValueError, match=r"_OnePair\.official\('train'\): expected a list of litseg\.data\.Pair.*got list of tuple"
+    ):
+        _OnePair(pair).pairs("train")

@@ -120,6 +120,9 @@ def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> D
         mix=instantiate(cfg.mixing.mix),
     )
     data.check(devices * cfg.trainer.get("num_nodes", 1))
+    for name, pixels in zip(source.class_names, data.scans["train"].pixels.sum(axis=0), strict=False):
+        if pixels == 0:
+            log.warning("no pixel of %s in the training split: it cannot be learnt; check void and label_map", name)
     counts = ", ".join(f"{len(found.sizes)} {split}" for split, found in data.scans.items())
     log.info("data %s: %s images, %d classes, %s", type(source).__name__, counts, len(source.class_names), source.task)
     return data

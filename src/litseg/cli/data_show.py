@@ -24,6 +24,9 @@ def show_samples(source: Source, cfg: DictConfig, options: Options) -> int:
         ValueError: an empty split, data that training would refuse, an augmentation that fails.
         OSError: the picture cannot be written.
     """
+    path = Path("data_show.png") if options.output is None else options.output
+    if path.suffix.lower() not in (".png", ".jpg"):
+        raise ValueError(f"output: expected a file that ends in .png or .jpg, got {path}")
     pairs = source.pairs(options.split)
     if not pairs:
         raise ValueError(f"split: {type(source).__name__} has no {options.split} split; choose another")
@@ -33,10 +36,9 @@ def show_samples(source: Source, cfg: DictConfig, options: Options) -> int:
     else:
         draws = [[Drawn(source.read_image(pairs[index]), source.read_mask(pairs[index])) for index in chosen]]
     rows = [(pairs[index].id, of_sample) for index, *of_sample in zip(chosen, *draws, strict=True)]
-    path = Path("data_show.png") if options.output is None else options.output
     path.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(rows, source.class_names, source.palette).save(path)
-    print(f"{len(rows)} samples of {len(pairs)} in {options.split}: {path}")
+    print(f"{len(rows)} samples of {len(pairs)} in {options.split}: {path.resolve()}")
     return 0
 
 

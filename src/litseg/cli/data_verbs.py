@@ -76,7 +76,7 @@ def run(words: Sequence[str]) -> int:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds odd in a file, the check says itself
     cfg = compose_config(overrides)
     with user_mistakes():
-        if verb == "stats":
+        if verb != "show":
             _without_mean(cfg)
         return _verb(verb)(build_source(cfg), cfg, options)
 
@@ -109,7 +109,7 @@ def build_source(cfg: DictConfig) -> Source:
 
 
 def _without_mean(cfg: DictConfig) -> None:
-    """A set of other than three channels needs a mean and std to be built; `stats`, which prints them, does not."""
+    """A set of other than three channels needs a mean and std to be built; `check` and `stats` do not."""
     channels = cfg.data.get("channels")
     if channels is not None and sum(channels) != 3 and cfg.data.get("mean") is None:
         for key, value in (("data.mean", 0.0), ("data.std", 1.0)):

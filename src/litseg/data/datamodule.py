@@ -19,7 +19,7 @@ from litseg.data.decoded import Decoded
 from litseg.data.machine import allowed_cpus, keep_freed_memory
 from litseg.data.pair_table import PairTable
 from litseg.data.samples import EpochSampler, EvaluationSampler, Item, Key, Mixing, Samples, collate
-from litseg.data.scan import SplitScan, leak, scan
+from litseg.data.scan import SplitScan, divided, leak, scan
 from litseg.data.source import SPLITS, Source
 
 Counts = NDArray[np.int64]
@@ -66,6 +66,8 @@ class DataModule(lightning.LightningDataModule):
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"loader.batch_size: expected at least 1, got {batch_size}")
+        if mix is not None and batch_size < 2:
+            raise ValueError("mixing: a batch of one sample has no other to mix with; set loader.batch_size=2 or more")
         self.source, self.batch_size, self.seed = source, batch_size, seed
         self.workers = workers
         self.augmentation = Augmentation(transforms, seed, photometric_channels)
@@ -170,6 +172,8 @@ class DataModule(lightning.LightningDataModule):
 
     def _refuse_leaks(self) -> None:
         for first, second in combinations(self.scans, 2):
+            if groups := self.source.divided_groups(self.source.pairs(first), self.source.pairs(second)):
+                raise ValueError(divided(first, second, groups))
             if found := leak(self.scans[first], self.scans[second]):
                 here, there = self.source.pairs(first)[found[0][0]], self.source.pairs(second)[found[0][1]]
                 raise ValueError(

@@ -113,6 +113,8 @@ def _check_sizes(pair: Pair) -> None:
         if sizes[path] != sizes[files[0]]:
             what = "its mask" if path in pair.masks else "its second input"
             message = f"sizes differ: {files[0]} is {sizes[files[0]]} (height, width), {what} {path} is {sizes[path]}"
+            if files[0].suffix.lower() in TIFF_SUFFIXES:
+                message += "; bands that were written as pages? tifffile.imwrite(..., planarconfig='contig') keeps them"
             raise BrokenSampleError("size mismatch", path, message)
 
 

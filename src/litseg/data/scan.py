@@ -113,6 +113,15 @@ def leak(first: SplitScan, second: SplitScan) -> list[tuple[int, int]]:
     return list(zip(here.tolist(), there.tolist(), strict=True))
 
 
+def divided(first: str, second: str, groups: Sequence[str]) -> str:
+    """What to do about groups that two splits share."""
+    some = ", ".join(groups[:3]) + (", ..." if len(groups) > 3 else "")
+    return (
+        f"data: {len(groups)} groups have samples in {first} and in {second} ({some}); expected each in one split: "
+        "correct the splits, or set data.group_pattern=null if the groups do not matter"
+    )
+
+
 def _key(source: Source, pairs: Iterable[Pair]) -> str:
     stats = [(str(path), path.stat()) for pair in pairs for path in (*pair.images, *pair.masks)]
     files = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]

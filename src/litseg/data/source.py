@@ -118,7 +118,7 @@ class Source(ABC):
         Raises:
             ValueError: as `official`, or fewer groups of samples than folds.
         """
-        train, val, test = (self.official(name) for name in SPLITS)
+        train, val, test = (self._listed(name) for name in SPLITS)
         wanted = (0.0 if test else self.test_share, 0.0 if val or self.folds else self.val_share)
         part = shares([self.group_of(pair) for pair in train], wanted, self.split_seed)
         shared_test, shared_val, train = (
@@ -131,6 +131,22 @@ class Source(ABC):
             train = [pair for pair, own in zip(pool, fold, strict=True) if own != self.fold]
             val = [pair for pair, own in zip(pool, fold, strict=True) if own == self.fold]
         return {"train": train, "val": val, "test": test}[split]
+
+    def _listed(self, split: str) -> list[Pair]:
+        pairs = self.official(split)
+        if not isinstance(pairs, list) or not all(isinstance(pair, Pair) for pair in pairs):
+            raise ValueError(
+                f"{type(self).__name__}.official({split!r}): expected a list of litseg.data.Pair(id, images, masks), "
+                f"got {type(pairs).__name__}" + (f" of {type(pairs[0]).__name__}" if isinstance(pairs, list) else "")
+            )
+        return pairs
+
+    def divided_groups(self, first: Sequence[Pair], second: Sequence[Pair]) -> list[str]:
+        """Groups of more than a sample alone (see `group_of`) that two splits share."""
+        here, there = (
+            {self.group_of(pair) for pair in pairs if self.group_of(pair) != pair.id} for pairs in (first, second)
+        )
+        return sorted(here & there)
 
     def group_of(self, pair: Pair) -> str:
         """What must not be divided among train, val and test: by `group_pattern`, else the sample alone."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from litseg.data.checking.label_causes import likely_cause
 from litseg.data.checking.lookalikes import lookalikes
 from litseg.data.checking.odd_pixels import odd_pixels
 from litseg.data.sample_scan import BrokenSampleError, Sample
-from litseg.data.scan import mixed_types, read_samples, split_scan, unusable
+from litseg.data.scan import divided, mixed_types, read_samples, split_scan, unusable
 from litseg.data.source import SPLITS, Pair, Source
 
 
@@ -30,7 +31,7 @@ def check(source: Source) -> tuple[list[Finding], list[Contents]]:
             contents.append(Contents(split, [pair for pair, _ in sound], [sample for _, sample in sound]))
     for content in contents:
         findings += [*_labels(source, content), *odd_pixels(source, content)]
-    findings += lookalikes(contents)
+    findings += [*_divided_groups(source, listed), *_sizes(contents), *lookalikes(contents)]
     return sorted(findings, key=lambda finding: finding.level), contents
 
 
@@ -55,6 +56,27 @@ def _listed(source: Source) -> tuple[dict[str, list[Pair]], list[Finding]]:
         message = "data: there is neither a val nor a test split; set data.val_share, or data.folds"
         findings.append(Finding("error", "empty split", "val, test", (), message))
     return {split: pairs for split, pairs in listed.items() if pairs}, _once(findings)
+
+
+def _divided_groups(source: Source, listed: dict[str, list[Pair]]) -> list[Finding]:
+    findings = []
+    for (first, here), (second, there) in combinations(listed.items(), 2):
+        if groups := source.divided_groups(here, there):
+            where = f"{first} and {second}"
+            findings.append(Finding("error", "divided group", where, tuple(groups), divided(first, second, groups)))
+    return findings
+
+
+def _sizes(contents: list[Contents]) -> list[Finding]:
+    """Of training images, which a batch wants alike."""
+    sizes = {sample.size for content in contents if content.split == "train" for sample in content.samples}
+    if len(sizes) < 2:
+        return []
+    message = (
+        f"train has images of {len(sizes)} sizes, which do not fit one batch; train with data.resize=[height,width], "
+        "augmentation=crop, or loader.batch_size=1"
+    )
+    return [Finding("warning", "several sizes", "train", (), message)]
 
 
 def _once(findings: list[Finding]) -> list[Finding]:
