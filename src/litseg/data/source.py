@@ -1,6 +1,5 @@
 """What every data set is: named splits of image and mask files, read in their own depth with void mapped to 255."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +12,22 @@ from numpy.typing import NDArray
 
 from litseg.data.folds import folds_of
 from litseg.data.reader import MAX_PIXELS, Array, read_labels, read_pixels
+from litseg.data.source_settings import (
+    UNSEEN,
+    check_classes,
+    check_division,
+    class_palette,
+    compiled_pattern,
+    lookup_table,
+    mean_and_std,
+)
 from litseg.data.splits import shares
-from litseg.labels import IGNORE_INDEX, Task
+from litseg.labels import Task
 
 Cache = Literal["none", "ram", "disk"]
 SPLITS = ("train", "val", "test")
 CACHES: Final = get_args(Cache)
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # raw range
-UNSEEN = -1
 
 
 @dataclass(frozen=True)
@@ -86,23 +92,23 @@ class Source(ABC):
     ) -> None:
         self.class_names = tuple(class_names)
         self.task: Task = task
-        _check_classes(self.class_names, task)
-        self.labels = _lookup_table(self._label_count, void, label_map)
+        check_classes(self.class_names, task)
+        self.labels = lookup_table(self._label_count, void, label_map)
         self._strange = (self.labels[:256] == UNSEEN).astype(np.uint8)
         self._labels_of_bytes = self.labels[:256].astype(np.uint8)
         self.colours = colours
         self.channels = tuple(channels)
         self.resize = None if resize is None else (int(resize[0]), int(resize[1]))
-        self.mean, self.std = _statistics(self.in_channels, mean, std)
-        self.palette = _palette(len(self.class_names), palette)
+        self.mean, self.std = mean_and_std(self.in_channels, mean, std)
+        self.palette = class_palette(len(self.class_names), palette)
         self.max_pixels = max_pixels
         if cache not in CACHES:
             raise ValueError(f"data.cache: expected one of {', '.join(CACHES)}, got {cache!r}")
         self.cache: Cache = cache
         self.val_share, self.test_share, self.split_seed = val_share, test_share, split_seed
-        self.group_pattern = _pattern(group_pattern)
+        self.group_pattern = compiled_pattern(group_pattern)
         self.fold, self.folds = fold, folds
-        _check_division(val_share, test_share, fold, folds)
+        check_division(val_share, test_share, fold, folds)
 
     @abstractmethod
     def official(self, split: str) -> list[Pair]:
@@ -252,77 +258,3 @@ def _resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
     if array.shape[2] not in (3, 4):
         return np.stack([_resized(channel, size, interpolation) for channel in np.moveaxis(array, 2, 0)], axis=-1)
     return np.asarray(cv2.resize(array, (size[1], size[0]), interpolation=interpolation))
-
-
-def _check_classes(class_names: tuple[str, ...], task: Task) -> None:
-    if task not in ("multiclass", "binary", "multilabel"):
-        raise ValueError(f"data.task: expected multiclass, binary or multilabel, got {task!r}")
-    if task == "binary" and len(class_names) != 2:
-        raise ValueError(f"data.class_names: binary expects [background, foreground], got {list(class_names)}")
-    if task == "multiclass" and len(class_names) < 2:
-        raise ValueError(f"data.class_names: multiclass expects at least two names, got {list(class_names)}")
-    if not class_names or len(set(class_names)) != len(class_names) or len(class_names) > IGNORE_INDEX:
-        raise ValueError(f"data.class_names: expected 1 to 255 different names, got {list(class_names)}")
-
-
-def _lookup_table(classes: int, void: int | None, label_map: Mapping[int, int] | None) -> NDArray[np.int16]:
-    """Raw label (0 to 255, or to the largest that is mapped) -> label, `UNSEEN` where a raw label has no class."""
-    given = dict(label_map or {value: value for value in range(classes)})
-    table = np.full(max(256, *(int(raw) + 1 for raw in given)), UNSEEN, dtype=np.int16)
-    for raw, label in given.items():
-        if not (0 <= int(raw) <= 65535 and (0 <= int(label) < classes or label == IGNORE_INDEX)):
-            raise ValueError(
-                f"data.label_map: expected 0..65535 -> 0..{classes - 1} or 255 (void), got {raw} -> {label}"
-            )
-        table[int(raw)] = label
-    if void is not None:
-        if not 0 <= void < len(table):
-            raise ValueError(f"data.void: expected a label of 0 to {len(table) - 1} or null, got {void}")
-        table[void] = IGNORE_INDEX
-    return table
-
-
-def _statistics(
-    channels: int, mean: Sequence[float] | None, std: Sequence[float] | None
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if mean is None and std is None and channels == 3:
-        return IMAGENET_MEAN, IMAGENET_STD
-    for name, values in (("mean", mean), ("std", std)):
-        if values is None or len(values) != channels:
-            got = "none" if values is None else f"{len(values)}"
-            raise ValueError(
-                f"data.{name}: expected {channels} numbers, one per channel, got {got}; `litseg data stats` prints them"
-            )
-    assert mean is not None
-    assert std is not None
-    if min(std) <= 0:
-        raise ValueError(f"data.std: expected numbers above 0, got {list(std)}")
-    return tuple(map(float, mean)), tuple(map(float, std))
-
-
-def _pattern(text: str | None) -> re.Pattern[str] | None:
-    try:
-        return None if text is None else re.compile(text)
-    except re.error as error:
-        raise ValueError(f"data.group_pattern: expected a regular expression, got {text!r}: {error}") from error
-
-
-def _check_division(val_share: float, test_share: float, fold: int | None, folds: int | None) -> None:
-    if not 0 <= val_share < 1 or not 0 <= test_share < 1 - val_share:
-        raise ValueError(f"data: val_share {val_share} and test_share {test_share} must leave a share for train")
-    if (fold is None) != (folds is None) or (fold is not None and folds is not None and not 0 <= fold < folds):
-        raise ValueError(
-            f"data.fold, data.folds: expected fold from 0 to folds - 1, or neither, got {fold} and {folds}"
-        )
-
-
-def _palette(classes: int, palette: Sequence[Sequence[int]] | None) -> Array:
-    if palette is not None:
-        if np.shape(palette) != (classes, 3):
-            raise ValueError(f"data.palette: expected {classes} RGB colours, got shape {np.shape(palette)}")
-        return np.asarray(palette, dtype=np.uint8)
-    hues = np.arange(classes) * 0.618033988749895 % 1.0  # golden-ratio steps keep neighbours apart
-    hsv = np.stack([hues * 179, np.full(classes, 190), np.full(classes, 230)], axis=-1).astype(np.uint8)
-    colours = np.asarray(cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB))[0]
-    colours[0] = (40, 40, 40) if classes > 1 else colours[0]
-    return np.asarray(colours, dtype=np.uint8)
