@@ -69,6 +69,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
         "_target_": "litseg.training.callbacks.lightning.pytorch.callbacks.LambdaCallback",
         "setup": {"_target_": "os.system", "_partial_": True},
     },
+    "alias of an allowed kind": {"_target_": "litseg.losses.boundary.torch.nn.Sequential"},
     "dunder": {"_target_": "litseg.losses.DiceLoss.__init__.__globals__.clear"},
     "metaclass": {"_target_": "litseg.losses.DiceLoss.__class__", "_args_": ["X", [], {}]},
     "hydra.utils.call": {"_target_": "hydra.utils.call", "config": {"_target_": "os.system", "command": "x"}},
