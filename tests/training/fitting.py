@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning
 import torch
+from torch import nn
 
 from litseg.data import DataModule
 from litseg.data.sets.shapes import Shapes
@@ -17,7 +18,17 @@ from litseg.training import SegmentationModule, schedule
 def unet_module(**options: Any) -> SegmentationModule:
     """A U-Net of 6 classes with SGD at a constant rate; `options` go to the module."""
     torch.manual_seed(0)
-    network = create_network("unet", "resnet18", None, 3, 6, decoder_channels=[16, 16, 8, 8, 8])
+    return _module(create_network("unet", "resnet18", None, 3, 6, decoder_channels=[16, 16, 8, 8, 8]), options)
+
+
+def small_module(**options: Any) -> SegmentationModule:
+    """Two convolutions with batch norm and dropout, where only speed matters."""
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.3), nn.Conv2d(8, 6, 1)]
+    torch.manual_seed(0)
+    return _module(nn.Sequential(*layers), options)
+
+
+def _module(network: nn.Module, options: dict[str, Any]) -> SegmentationModule:
     settings: dict[str, Any] = {
         "optimizer": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9, weight_decay=0.01),
         "scheduler": lambda optimizer, total_steps: schedule(optimizer, total_steps, "constant"),

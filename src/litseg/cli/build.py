@@ -12,7 +12,7 @@ import lightning
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor, nn
 
@@ -24,19 +24,26 @@ from litseg.labels import IGNORE_INDEX
 from litseg.metrics import SegmentationMetrics
 from litseg.models import SegmentationModel, encoder_normalisation
 from litseg.training import (
+    Checkpoints,
     EpochLine,
+    FiniteSteps,
     FrozenEncoder,
     Hardware,
     LossWeights,
     Plateau,
     PredictionPictures,
+    SeededSteps,
     SegmentationModule,
+    StopRequest,
     Throughput,
+    WholeFiles,
     choose_hardware,
+    load_weights,
 )
 from litseg.training.module import batch_target, loss_terms
 
 log = logging.getLogger(__name__)
+DETERMINISTIC: dict[str, Any] = {"off": False, "warn": "warn", "strict": True}
 
 
 @dataclass(frozen=True)
@@ -46,18 +53,28 @@ class Parts:
     data: DataModule
     module: SegmentationModule
     trainer: lightning.Trainer
-    checkpoint: ModelCheckpoint
+    checkpoint: Checkpoints
     throughput: Throughput
+    finite: FiniteSteps
     hardware: Hardware
     class_weights: dict[str, Any]
 
 
-def build(cfg: DictConfig, folder: Path) -> Parts:
+def build(
+    cfg: DictConfig,
+    folder: Path,
+    resumed: Path | None = None,
+    stop: StopRequest | None = None,
+    config_hash: str | None = None,
+) -> Parts:
     """Builds and checks everything; whatever the user got wrong is raised here, before the first step.
 
     Args:
         cfg: the composed config.
         folder: the run folder.
+        resumed: the checkpoint that training will go on from: it holds the weights, so that none are fetched.
+        stop: what signals ask for; None: signals are not heeded.
+        config_hash: for the checkpoints' sidecars.
     """
     hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision, cfg.trainer.channels_last)
     log.info(hardware.reasons)
@@ -65,7 +82,7 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
     data = build_data(cfg, hardware.accelerator, devices)
     weights = resolve_class_weights(cfg.loss, data)
     module = SegmentationModule(
-        model=build_model(cfg.model, data.source, data.sample_image().dtype),
+        model=build_model(cfg.model, data.source, data.sample_image().dtype, bool(resumed or cfg.weights)),
         loss=build_loss(cfg.loss),
         metrics=SegmentationMetrics(data.source.class_names, data.source.task),
         task=data.source.task,
@@ -91,13 +108,17 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
         split="test" if "test" in data.scans else "val",
     )
     checkpoint = _checkpoint(callbacks, module, "val" in data.scans)
-    callbacks += [throughput, LossWeights(), EpochLine(), pictures]
-    trainer = build_trainer(cfg, hardware, devices, callbacks, "val" in data.scans)
+    checkpoint.stop = stop or checkpoint.stop
+    finite = FiniteSteps(folder / "nonfinite", cfg.nonfinite_steps)
+    callbacks += [throughput, LossWeights(), EpochLine(), pictures, SeededSteps(cfg.seed), finite]
+    trainer = build_trainer(cfg, hardware, devices, callbacks, "val" in data.scans, config_hash)
+    if cfg.weights and resumed is None:
+        load_weights(module.model, Path(cfg.weights))
     for callback in callbacks:
         if isinstance(callback, FrozenEncoder):
             callback.setup(trainer, module, "fit")  # Lightning would refuse later, as if it were our mistake
     log.info(effective_batch(cfg.loader.batch_size, trainer.world_size, trainer.accumulate_grad_batches))
-    return Parts(data, module, trainer, checkpoint, throughput, hardware, weights)
+    return Parts(data, module, trainer, checkpoint, throughput, finite, hardware, weights)
 
 
 def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> DataModule:
@@ -128,11 +149,17 @@ def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> D
     return data
 
 
-def build_model(cfg: DictConfig, source: Source, pixels: torch.dtype = torch.uint8) -> SegmentationModel:
+def build_model(
+    cfg: DictConfig, source: Source, pixels: torch.dtype = torch.uint8, weights_follow: bool = False
+) -> SegmentationModel:
     """The network in its input wrapper; pretrained encoders bring the mean and std they were trained with.
 
-    Those are in the unit of 8-bit images: images of other `pixels` keep the mean and std of their data set.
+    Those are in the unit of 8-bit images: images of other `pixels` keep the mean and std of their data set. Where
+    weights, mean and std follow from a checkpoint, none are fetched.
     """
+    if weights_follow and cfg.get("encoder_weights"):
+        cfg = cfg.copy()
+        cfg.encoder_weights = None
     network = instantiate(cfg, classes=source.output_channels, in_channels=source.in_channels, _convert_="all")
     mean, std = list(source.mean), list(source.std)
     if cfg.get("encoder_weights") and pixels == torch.uint8:
@@ -230,7 +257,12 @@ def _check_optimizer(module: SegmentationModule, cfg: DictConfig, validated: boo
 
 
 def build_trainer(
-    cfg: DictConfig, hardware: Hardware, devices: int, callbacks: list[Callback], validated: bool = True
+    cfg: DictConfig,
+    hardware: Hardware,
+    devices: int,
+    callbacks: list[Callback],
+    validated: bool = True,
+    config_hash: str | None = None,
 ) -> lightning.Trainer:
     """Lightning's Trainer with the loggers; every key of `trainer` that is not ours goes to it as it is."""
     settings: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
@@ -241,13 +273,20 @@ def build_trainer(
         settings["limit_val_batches"] = 0
     if str(settings["strategy"]).startswith(("ddp_spawn", "ddp_fork")):
         raise ValueError("trainer.strategy: spawned processes keep what they trained to themselves; expected ddp")
+    if cfg.deterministic not in DETERMINISTIC:
+        raise ValueError(f"deterministic: expected one of {', '.join(DETERMINISTIC)}, got {cfg.deterministic}")
     loggers = [logger for logger in instantiate(cfg.logger).values() if logger is not None]
-    return lightning.Trainer(
+    trainer = lightning.Trainer(
         **settings,
         logger=loggers,
         callbacks=callbacks,
+        plugins=[WholeFiles(config_hash=config_hash)],
+        deterministic=DETERMINISTIC[cfg.deterministic],
         use_distributed_sampler=False,  # the samplers of litseg.data share among the ranks themselves
     )
+    # Lightning's handlers talk to other processes from inside a handler, and end with 0; see litseg.training.stopping
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
 
 
 def effective_batch(batch_size: int, devices: int, accumulated: int) -> str:
@@ -266,17 +305,17 @@ def _device_count(devices: Any, accelerator: str) -> int:
 
 def _callbacks(cfg: DictConfig, validated: bool) -> list[Any]:
     """Without a val split nothing can be best, and a test split never selects: the checkpoint is each epoch's last."""
-    last = {} if validated else {"monitor": None, "save_on_train_epoch_end": True}
+    last = {} if validated else {"monitor": None}
     nodes = [node for node in cfg.values() if node is not None]
-    return [instantiate(node, **(last if str(node._target_).endswith(".ModelCheckpoint") else {})) for node in nodes]
+    return [instantiate(node, **(last if str(node._target_).endswith(".Checkpoints") else {})) for node in nodes]
 
 
-def _checkpoint(callbacks: list[Any], module: SegmentationModule, validated: bool) -> ModelCheckpoint:
-    """The ModelCheckpoint, whose monitored value must be one that validation gives."""
-    found = [callback for callback in callbacks if isinstance(callback, ModelCheckpoint)]
+def _checkpoint(callbacks: list[Any], module: SegmentationModule, validated: bool) -> Checkpoints:
+    """The Checkpoints, whose monitored value must be one that validation gives."""
+    found = [callback for callback in callbacks if isinstance(callback, Checkpoints)]
     if not found:
         raise ValueError(
-            "callbacks: expected a ModelCheckpoint, got none; litseg tests the best checkpoint; "
+            "callbacks: expected litseg.training.Checkpoints, got none; litseg tests the best checkpoint; "
             "add to the default: callbacks=[default,early_stopping]"
         )
     for callback in callbacks:

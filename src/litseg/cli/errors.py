@@ -32,6 +32,8 @@ def user_mistakes() -> Iterator[None]:
     except InstantiationException as error:
         raise UserError(_instantiation(error)) from error
     except (ValueError, TypeError, OSError, ImportError, RuntimeError, OmegaConfBaseException) as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's
+            raise
         raise UserError(str(error)) from error
     except Exception as error:  # Lightning's own is a plain Exception; importing it here would load torch
         if type(error).__name__ != "MisconfigurationException":

@@ -21,6 +21,7 @@ def record(
     folder: Path,
     metrics: dict[str, dict[str, float]],
     code: dict[str, Any],
+    status: dict[str, Any],
     seconds: float,
 ) -> float | None:
     """Writes the result of a finished run and prints its table.
@@ -41,7 +42,13 @@ def record(
         **_machine(parts),
         "epochs": parts.trainer.current_epoch,
         "steps": parts.trainer.global_step,
-        "seconds": round(seconds, 1),
+        "skipped_steps": parts.finite.skipped,
+        "deterministic": cfg.deterministic,
+        "resumes": status["resumes"],
+        "changes_on_resume": status["changes"],
+        "batch_size_halved": status["batch_size_halved"],
+        "seconds": seconds,
+        "checkpoint_seconds": round(parts.checkpoint.seconds, 2),
         "images_per_second": parts.throughput.images_per_second,
         "parameters": sum(parameter.numel() for parameter in parts.module.model.parameters()),
         "wandb_run_id": _wandb_id(parts),

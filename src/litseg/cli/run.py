@@ -1,12 +1,12 @@
-"""One run, from its composed config to its exit code: folder, record, training, evaluation.
+"""One run, from its composed config to its exit code: training, evaluation, result.
 
 Heavy imports (torch, Lightning) happen inside functions: a config that is not complete is refused without them.
 """
 
+import gc
 import logging
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,12 +16,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litseg.cli.errors import CONF, UserError, user_mistakes
+from litseg.cli.exit_codes import ending, is_expected, is_out_of_memory
+from litseg.cli.open_run import Run, close_run, open_run, resolved, seconds, with_run_folder
+from litseg.training.stopping import Stopped, StopRequest
 
 if TYPE_CHECKING:
     from litseg.cli.build import Parts
-
-RUN_FOLDER = "LITSEG_RUN_FOLDER"
-"""Environment variable that tells the processes which Lightning starts for ranks above 0 which folder is theirs."""
 
 log = logging.getLogger(__name__)
 
@@ -42,37 +42,34 @@ def run_job(cfg: DictConfig) -> Job:
     if problem := _incomplete(cfg):
         print(f"error: {problem}", file=sys.stderr)
         return Job(overrides, 2)
-    rank = _rank()
+    stop, value, state, code = StopRequest(), None, "failed", 1
+    stop.install()
     try:
-        folder = _run_folder(cfg, rank)
-        cfg = _with_run_folder(cfg, str(folder))
-        digest = _open_record(cfg, folder) if rank == 0 else ""
-    except OSError as error:
-        print(
-            f"error: cannot write the run folder ({error}); set output to a folder that can be written", file=sys.stderr
-        )
-        return Job(overrides, 2)
-    state, code, value = "failed", 1, None
-    try:
-        value = _run(cfg, folder, rank)
-        state, code = "finished", 0
+        run = open_run(cfg, overrides)
     except UserError as error:
-        code = 2
+        stop.uninstall()
+        print(f"error: {error}", file=sys.stderr)
+        return Job(overrides, 2)
+    except Stopped as error:
+        raise SystemExit(error.exit_code) from error
+    try:
+        value = _run(run, stop)
+        state, code = "finished", 0
+    except BaseException as error:
+        state, code = ending(error)
         _report(error)
-    except (KeyboardInterrupt, SystemExit) as error:  # Lightning leaves with 1 after Ctrl-C and with 0 after SIGTERM
-        state, code = "interrupted", 143 if type(error).__name__ == "SIGTERMException" else 130
-        raise SystemExit(code) from error
-    except Exception as error:
-        _report(error)
+        if isinstance(error, Stopped | KeyboardInterrupt | SystemExit):
+            raise SystemExit(code) from error
     finally:
-        _close(folder, state, code, digest, rank)
-    return Job(overrides, code, value, folder)
+        stop.uninstall()
+        close_run(run, state, code)
+    return Job(overrides, code, value, run.folder)
 
 
 def _incomplete(cfg: DictConfig) -> str | None:
     """What keeps the config from being complete; found before torch is loaded and before there is a run folder."""
     try:
-        OmegaConf.resolve(copy := _with_run_folder(cfg, "unknown"))
+        OmegaConf.resolve(copy := with_run_folder(cfg, "unknown"))
     except OmegaConfBaseException as error:
         return str(error)
     if missing := sorted(OmegaConf.missing_keys(copy)):
@@ -80,70 +77,80 @@ def _incomplete(cfg: DictConfig) -> str | None:
     return None
 
 
-def _open_record(cfg: DictConfig, folder: Path) -> str:
-    """Writes the resolved config and the first status; returns the config's hash."""
-    from litseg.results import config_hash, write_status
-
-    resolved = _resolved(cfg)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(resolved)))
-    digest = config_hash(_resolved(_with_run_folder(cfg, "")))  # the same for every run of this config
-    write_status(folder, "running", None, digest)
-    return digest
-
-
-def _report(error: Exception) -> None:
-    """A user's mistake as one message, anything else with its traceback; to the terminal and log.txt."""
-    if os.environ.get("LITSEG_DEBUG") == "1":
+def _report(error: BaseException) -> None:
+    """What is expected as one message, anything else with its traceback; to the terminal and log.txt."""
+    if isinstance(error, Stopped | KeyboardInterrupt | SystemExit):
+        log.warning("stopped by %s; go on with resume=<the run folder>", error)
+    elif os.environ.get("LITSEG_DEBUG") == "1":
         raise error
-    log.error("error: %s", error, exc_info=None if isinstance(error, UserError) else error)
+    elif is_out_of_memory(error):
+        log.error("error: out of memory (%s); lower loader.batch_size, and raise trainer.accumulate_grad_batches as "
+                  "much, or choose a smaller data.resize, crop or encoder; out_of_memory=halve does the first by itself",
+                  str(error).splitlines()[0])  # fmt: skip
+    else:
+        log.error("error: %s", error, exc_info=None if is_expected(error) else error)
 
 
-def _close(folder: Path, state: str, code: int, digest: str, rank: int) -> None:
-    from litseg.cli.logs import stop_logging
-    from litseg.cli.wandb_run import finish_wandb
-    from litseg.results import write_status
-
-    if rank == 0:
-        write_status(folder, state, code, digest)
-        finish_wandb(code)
-    stop_logging()
-
-
-def _run(cfg: DictConfig, folder: Path, rank: int) -> float | None:
+def _run(run: Run, stop: StopRequest) -> float | None:
     from litseg.cli.logs import start_logging
     from litseg.results import code_state
 
-    started = time.perf_counter()
-    start_logging(folder if rank == 0 else None)
-    if rank == 0:
-        log.info("run folder %s", folder)
+    start_logging(run.folder if run.rank == 0 else None)
+    if run.rank == 0:
+        for line in (f"run folder {run.folder}", *run.notes):
+            log.info(line)
     code = code_state(CONF.parent)  # now: who edits while a long run trains must not change what it says it ran
+    while True:
+        try:
+            parts = _build(run, stop)
+            metrics = _fit_and_evaluate(parts, run.checkpoint)
+            break
+        except Exception as error:
+            if not (is_out_of_memory(error) and _may_halve(run)):
+                raise
+            log.warning("out of memory: loader.batch_size is halved and accumulation doubled, training begins anew")
+            run.status["batch_size_halved"] += 1
+        parts = None  # type: ignore[assignment]  # its memory is needed
+        gc.collect()
+    if not parts.trainer.is_global_zero:
+        return None
+    from litseg.cli.record import record
+
+    return record(parts, run.config, run.folder, metrics, code, run.status, seconds(run))
+
+
+def _may_halve(run: Run) -> bool:
+    """A training that has made checkpoints counts its batches in them: it cannot change their size."""
+    began = run.checkpoint is not None or any((run.folder / "checkpoints").glob("step-*.ckpt"))
+    size = run.config.loader.batch_size >> run.status["batch_size_halved"]
+    return run.config.out_of_memory == "halve" and size % 2 == 0 and not began
+
+
+def _build(run: Run, stop: StopRequest) -> "Parts":
     with user_mistakes():
         import lightning
 
         from litseg.cli.build import build
 
+        cfg = run.config.copy()
+        cfg.loader.batch_size >>= run.status["batch_size_halved"]
+        cfg.trainer.accumulate_grad_batches <<= run.status["batch_size_halved"]
         lightning.seed_everything(cfg.seed, workers=True, verbose=False)
-        parts = build(cfg, folder)
+        parts = build(cfg, run.folder, run.checkpoint, stop, run.status.get("config_hash"))
         _refuse_distributed_sweep(parts.trainer.world_size)
-    _log_config(parts, cfg)
-    metrics = _fit_and_evaluate(parts)
-    if not parts.trainer.is_global_zero:
-        return None
-    from litseg.cli.record import record
-
-    return record(parts, cfg, folder, metrics, code, time.perf_counter() - started)
+    _log_config(parts, run.config)
+    return parts
 
 
-def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
+def _fit_and_evaluate(parts: "Parts", checkpoint: Path | None) -> dict[str, dict[str, float]]:
     """Trains, then evaluates the best checkpoint, or without a val split the last, on what there is of val and test."""
     trainer, module, data = parts.trainer, parts.module, parts.data
-    trainer.fit(module, datamodule=data)
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
     if trainer.global_step == 0:
         raise UserError(
             "no training step was made; check trainer.max_epochs, trainer.max_steps and limit_train_batches"
         )
-    best = _finish_checkpoints(parts)
+    best = parts.checkpoint.best_path()
     metrics = {}
     if "val" in data.scans:
         metrics["val"] = dict(trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)[0])
@@ -153,58 +160,15 @@ def _fit_and_evaluate(parts: "Parts") -> dict[str, dict[str, float]]:
             for split, values in metrics.items()}  # fmt: skip
 
 
-def _finish_checkpoints(parts: "Parts") -> str:
-    """Makes last.ckpt hold the last weights, also those after the last validation. Returns the path of best.ckpt."""
-    folder = Path(str(parts.checkpoint.dirpath))
-    parts.trainer.save_checkpoint(folder / "last.ckpt", False)  # the whole state, not the weights only
-    if not parts.checkpoint.best_model_path:  # the training ended before its first validation
-        parts.trainer.save_checkpoint(folder / "best.ckpt", False)
-    return parts.checkpoint.best_model_path or str(folder / "best.ckpt")
-
-
 def _log_config(parts: "Parts", cfg: DictConfig) -> None:
     from lightning.pytorch.loggers import CSVLogger
 
     for logger in parts.trainer.loggers:
         if not isinstance(logger, CSVLogger):  # config.yaml lies beside metrics.csv already
-            logger.log_hyperparams(_resolved(cfg))
+            logger.log_hyperparams(resolved(cfg))
 
 
 def _refuse_distributed_sweep(devices: int) -> None:
     """Each rank would run the sweep again on its own, with other hyper-parameters."""
     if devices > 1 and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise ValueError("-m runs jobs in one process and cannot train on several devices; start one train.py a job")
-
-
-def _rank() -> int:
-    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
-        if name in os.environ:
-            return int(os.environ[name])
-    return 0
-
-
-def _run_folder(cfg: DictConfig, rank: int) -> Path:
-    if rank != 0:
-        return Path(os.environ.get(RUN_FOLDER, cfg.output))  # only rank 0 writes; Lightning tells where checkpoints lie
-    from litseg.results import create_run_folder
-
-    choices = HydraConfig.get().runtime.choices
-    experiment = choices.get("experiment") or "no_experiment"
-    folder = create_run_folder(Path(cfg.output).resolve(), str(experiment), cfg.name or _name(cfg, choices))
-    os.environ[RUN_FOLDER] = str(folder)
-    return folder
-
-
-def _name(cfg: DictConfig, choices: Any) -> str:
-    return f"{choices['model']}-{choices['loss']}-seed{cfg.seed}".replace("/", "_")
-
-
-def _with_run_folder(cfg: DictConfig, folder: str) -> DictConfig:
-    copy = cfg.copy()
-    copy.run_folder = folder
-    return copy
-
-
-def _resolved(cfg: DictConfig) -> dict[str, Any]:
-    container: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    return container

@@ -1,6 +1,7 @@
 """The LightningDataModule: a source's splits as loaders that give the same samples for any number of workers."""
 
 import hashlib
+import signal
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
@@ -77,6 +78,7 @@ class DataModule(lightning.LightningDataModule):
         self.scans: dict[str, SplitScan] = {}
         self._pairs: dict[str, PairTable] = {}
         self._decoded: dict[str, Decoded] = {}
+        self._begin = 0, 0
 
     def check(self, devices: int = 1) -> None:
         """Reads every split once and refuses what could not train; see `litseg.data.scan`.
@@ -110,6 +112,10 @@ class DataModule(lightning.LightningDataModule):
         """The first training image as training sees it, (C, H, W)."""
         return self._training_samples()[0, 0]["image"]
 
+    def resume_at(self, epoch: int, batches: int) -> None:
+        """The training loader that is made next begins in this epoch, after so many of its batches."""
+        self._begin = epoch, batches
+
     @property
     def fingerprint(self) -> str:
         """sha256 over the contents of all splits."""
@@ -119,6 +125,8 @@ class DataModule(lightning.LightningDataModule):
         """Shuffled and augmented, without the last, smaller batch (batch norm cannot take a batch of one)."""
         samples = self._training_samples()
         sampler = EpochSampler(len(samples), self.seed, *self._rank(), self._draw)
+        sampler.set_epoch(self._begin[0])
+        sampler.skip(self._begin[1] * self.batch_size)
         return self._loader(samples, sampler, self.batch_size, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Item] | list[Any]:
@@ -154,7 +162,7 @@ class DataModule(lightning.LightningDataModule):
         return samples
 
     def _loader(self, samples: Samples, sampler: Sampler[Key], batch_size: int, drop_last: bool) -> DataLoader[Item]:
-        return DataLoader(
+        return ResumableLoader(
             samples,
             batch_size=batch_size,
             sampler=sampler,
@@ -197,6 +205,19 @@ class DataModule(lightning.LightningDataModule):
             )
 
 
+class ResumableLoader(DataLoader[Item]):
+    """Tells Lightning that it can begin amid an epoch; where it begins, the sampler knows."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: see `EpochSampler.skip`."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing."""
+
+
 def _start_worker(_worker: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # schedulers signal whole groups; the training still needs its loaders
     keep_freed_memory()
     cv2.setNumThreads(0)  # OpenCV would start as many threads as there are cores in every worker

@@ -2,6 +2,19 @@
 
 from litseg.results.class_table import class_table
 from litseg.results.provenance import code_state, versions
-from litseg.results.run_folder import config_hash, create_run_folder, write_json, write_status
+from litseg.results.run_folder import (
+    NOT_THE_EXPERIMENT,
+    config_hash,
+    create_run_folder,
+    is_held,
+    lock,
+    read_status,
+    unfinished_runs,
+    write_json,
+    write_status,
+)
 
-__all__ = ["class_table", "code_state", "config_hash", "create_run_folder", "versions", "write_json", "write_status"]
+__all__ = [
+    "NOT_THE_EXPERIMENT", "class_table", "code_state", "config_hash", "create_run_folder", "is_held", "lock",
+    "read_status", "unfinished_runs", "versions", "write_json", "write_status",
+]  # fmt: skip

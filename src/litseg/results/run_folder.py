@@ -1,12 +1,18 @@
 """The run folder: what a run leaves behind, written so that each file is whole or absent."""
 
+import fcntl
 import hashlib
 import json
 import math
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+NOT_THE_EXPERIMENT = ("run_folder", "name", "output", "resume", "resume_allow", "trust")
+"""Config keys that name a single run or say how it is continued."""
+REFUSED = 2
+"""Exit code of a run whose config or data were refused: there is nothing to continue."""
 
 
 def create_run_folder(output: Path, experiment: str, name: str) -> Path:
@@ -28,23 +34,66 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
-def write_status(folder: Path, state: str, exit_code: int | None, config_hash: str) -> None:
-    """Writes `status.json`.
+def write_status(folder: Path, content: dict[str, Any]) -> None:
+    """Writes `status.json`: what a resume, a requeued job or a sweep must know of a run.
 
     Args:
         folder: the run folder.
-        state: running, finished, failed or interrupted.
-        exit_code: of the process; None while it runs.
-        config_hash: see `config_hash`.
+        content: state (running, finished, failed, preempted or interrupted), exit_code (None while it runs),
+            config_hash, resumes (how often), seconds (of all parts), batch_size_halved (how often).
     """
     job = os.environ.get("SLURM_JOB_ID")
-    content = {"state": state, "exit_code": exit_code, "config_hash": config_hash, "slurm_job_id": job}
-    write_json(folder / "status.json", {**content, "pid": os.getpid()})
+    write_json(folder / "status.json", {**content, "slurm_job_id": job, "pid": os.getpid()})
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """What `status.json` says; empty where there is none that can be read."""
+    try:
+        found = json.loads((folder / "status.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def lock(folder: Path) -> IO[str] | None:
+    """Holds a run folder for as long as the file it returns is open, however the process ends.
+
+    Returns:
+        None where another process holds it.
+    """
+    file = (folder / ".lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    except OSError:  # a file system without locks
+        pass
+    return file
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is at work in it."""
+    file = lock(folder)
+    if file is not None:
+        file.close()
+    return file is None
+
+
+def unfinished_runs(output: Path, config_hash: str) -> list[Path]:
+    """Run folders of this config below `output` that began to train and did not finish, the newest first."""
+    found = []
+    for path in output.glob("*/*/status.json"):
+        status = read_status(path.parent)
+        if status.get("config_hash") == config_hash and status.get("state") != "finished":
+            if status.get("exit_code") != REFUSED and not is_held(path.parent):
+                found.append(path.parent)
+    return sorted(found, key=lambda folder: folder.name, reverse=True)
 
 
 def config_hash(config: dict[str, Any]) -> str:
-    """sha256 of a resolved config without what names a single run: its folder and its name."""
-    kept = {key: value for key, value in config.items() if key not in ("run_folder", "name", "output")}
+    """sha256 of a resolved config without `NOT_THE_EXPERIMENT`."""
+    kept = {key: value for key, value in config.items() if key not in NOT_THE_EXPERIMENT}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 

@@ -38,6 +38,14 @@ class Throughput(Callback):
             self.images += len(batch["image"]) * trainer.world_size
         self._last = now
 
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far."""
+        return {"images": self.images, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on summing."""
+        self.images, self.seconds = state_dict["images"], state_dict["seconds"]
+
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keeps the time of a validation inside an epoch out."""
         self._last = None
@@ -57,7 +65,7 @@ class EpochLine(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The line of the epoch before."""
-        if trainer.current_epoch > 0:
+        if "train/loss" in trainer.callback_metrics:  # not in the first epoch, nor in the first after a resume
             self._write(trainer, trainer.current_epoch)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

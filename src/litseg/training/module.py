@@ -128,6 +128,26 @@ class SegmentationModule(lightning.LightningModule):
         for each in (metric, *means.values()):
             each.reset()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what the epoch has counted so far, over all ranks, so that a resume within it reports the whole."""
+        checkpoint["epoch_so_far"] = {
+            name: {key: self.trainer.strategy.reduce(value.clone(), reduce_op="sum") for key, value in states.items()}
+            for name, states in self._training_counts().items()
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes it up again, on rank 0; the other ranks begin at 0."""
+        counts = checkpoint.get("epoch_so_far", {}) if self.trainer.is_global_zero else {}
+        for name, metric in self._training_metrics().items():
+            for key, value in counts.get(name, {}).items():
+                setattr(metric, key, value.to(self.device))
+
+    def _training_counts(self) -> dict[str, dict[str, Tensor]]:
+        return {name: dict(metric.metric_state) for name, metric in self._training_metrics().items()}
+
+    def _training_metrics(self) -> dict[str, Any]:
+        return {"scores": self._metric("train"), **self._means("train")}
+
     def _metric(self, stage: str) -> SegmentationMetrics:
         return cast(SegmentationMetrics, self.metrics[f"{stage}_metrics"])
 

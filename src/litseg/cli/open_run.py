@@ -1,0 +1,169 @@
+"""Opens a run folder, a new one or one to continue, and closes it with how the run ended."""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from litseg.cli.errors import UserError
+from litseg.cli.resume import experiment_hash, find_run
+from litseg.results import create_run_folder, lock, read_status, write_status
+
+RUN_FOLDER, CHECKPOINT = "LITSEG_RUN_FOLDER", "LITSEG_CHECKPOINT"
+"""Environment variables that tell the processes which Lightning starts for ranks above 0 what rank 0 has chosen."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Run:
+    """A run that is under way in this process.
+
+    checkpoint: from where training goes on; None: from the start. status: what `status.json` says, and will. notes:
+    lines for the log, which is not open yet. held: keeps other processes out.
+    """
+
+    folder: Path
+    config: DictConfig
+    rank: int
+    checkpoint: Path | None
+    status: dict[str, Any]
+    notes: list[str]
+    held: IO[str] | None = None
+    started: float = 0.0
+
+
+def open_run(cfg: DictConfig, words: Sequence[str]) -> Run:
+    """The run of this command. Rank 0 makes its folder, holds it, and writes config and status.
+
+    Args:
+        cfg: the composed config.
+        words: the command line's overrides.
+
+    Raises:
+        UserError: there is no run to continue, or its folder cannot be written.
+    """
+    rank = _rank()
+    try:
+        return _open(cfg, words) if rank == 0 else _join(cfg, words, rank)
+    except OSError as error:
+        raise UserError(f"cannot write the run folder ({error}); set output to a folder that can be written") from error
+
+
+def _open(cfg: DictConfig, words: Sequence[str]) -> Run:
+    resumed = find_run(cfg, words)
+    folder = _new_folder(cfg) if resumed is None else resumed.folder
+    held = lock(folder)
+    if held is None:
+        raise UserError(f"resume: a process is at work in {folder}")
+    config = with_run_folder(cfg if resumed is None else resumed.config, str(folder))
+    status: dict[str, Any] = {"resumes": 0, "changes": [], "seconds": 0.0, "batch_size_halved": 0}
+    run = Run(folder, config, 0, None, status, [], held, time.perf_counter())
+    if resumed is not None:
+        _continue(run, resumed.changes)
+    run.status |= {"state": "running", "exit_code": None, "config_hash": experiment_hash(config)}
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(resolved(config))))
+    write_status(folder, run.status)
+    os.environ[RUN_FOLDER], os.environ[CHECKPOINT] = str(folder), str(run.checkpoint or "")
+    return run
+
+
+def _continue(run: Run, changes: dict[str, str]) -> None:
+    """Finds the checkpoint and takes up the status of a run that was begun before."""
+    run.checkpoint = _newest(run)
+    run.status |= read_status(run.folder)
+    run.status["resumes"] += 1
+    where = "the start: there is no checkpoint" if run.checkpoint is None else run.checkpoint.name
+    run.notes.append(f"resumed from {where}")
+    if changes:
+        run.status["changes"].append({"checkpoint": where, **changes})
+        run.notes += [f"changed on resume: {key}: {change}" for key, change in changes.items()]
+
+
+def _newest(run: Run) -> Path | None:
+    from litseg.training import newest_checkpoint  # loads torch
+
+    path, skipped = newest_checkpoint(run.folder / "checkpoints")
+    run.notes += [f"skipped checkpoint {problem}" for problem in skipped]
+    return path
+
+
+def _join(cfg: DictConfig, words: Sequence[str], rank: int) -> Run:
+    """A rank above 0: it writes nothing. Without rank 0's word (torchrun, SLURM) it looks for itself."""
+    if os.environ.get(RUN_FOLDER):
+        folder, checkpoint = Path(os.environ[RUN_FOLDER]), os.environ.get(CHECKPOINT)
+        resumed = find_run(cfg, words) if cfg.resume not in (None, "last", "auto") else None
+        config = with_run_folder(cfg if resumed is None else resumed.config, str(folder))
+        return Run(folder, config, rank, Path(checkpoint) if checkpoint else None, read_status(folder), [])
+    resumed = find_run(cfg, words)
+    if resumed is None:
+        return Run(Path(cfg.output), with_run_folder(cfg, cfg.output), rank, None, {"batch_size_halved": 0}, [])
+    run = Run(resumed.folder, with_run_folder(resumed.config, str(resumed.folder)), rank, None, {}, [])
+    run.status, run.checkpoint = read_status(run.folder), _newest(run)
+    return run
+
+
+def close_run(run: Run, state: str, code: int) -> None:
+    """Writes how the run ended, and lets go of its folder."""
+    from litseg.cli.logs import stop_logging
+    from litseg.cli.wandb_run import finish_wandb
+
+    if run.rank == 0:
+        run.status |= {"state": state, "exit_code": code, "seconds": seconds(run)}
+        try:
+            write_status(run.folder, run.status)
+        except OSError as error:
+            log.warning("cannot write status.json: %s", error)
+        finish_wandb(code)
+        if run.held is not None:
+            run.held.close()
+        for name in (RUN_FOLDER, CHECKPOINT):
+            os.environ.pop(name, None)
+    elif code:
+        _wait_for_parent()
+    stop_logging()
+
+
+def seconds(run: Run) -> float:
+    """Of all parts of the run so far."""
+    return round(float(run.status["seconds"]) + time.perf_counter() - run.started, 1)
+
+
+def _wait_for_parent() -> None:
+    """Lightning kills rank 0 as soon as another rank has ended badly; it may still have to write how the run ended."""
+    parent, until = os.getppid(), time.monotonic() + 10
+    while os.getppid() == parent and time.monotonic() < until:
+        time.sleep(0.1)
+
+
+def _rank() -> int:
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
+        if name in os.environ:
+            return int(os.environ[name])
+    return 0
+
+
+def _new_folder(cfg: DictConfig) -> Path:
+    choices = HydraConfig.get().runtime.choices
+    experiment = choices.get("experiment") or "no_experiment"
+    name = cfg.name or f"{choices['model']}-{choices['loss']}-seed{cfg.seed}".replace("/", "_")
+    return create_run_folder(Path(cfg.output).resolve(), str(experiment), name)
+
+
+def with_run_folder(cfg: DictConfig, folder: str) -> DictConfig:
+    """A copy whose `run_folder` is set."""
+    copy = cfg.copy()
+    copy.run_folder = folder
+    return copy
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain values."""
+    container: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    return container

@@ -1,0 +1,143 @@
+"""Which run a command continues, and whether its config is still that of the run."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+from litseg.cli.errors import CONF, UserError
+from litseg.results import NOT_THE_EXPERIMENT, config_hash, is_held, read_status, unfinished_runs
+
+HARMLESS = ("loader.workers", "logger", "pictures", "data.root", "data.cache", "trainer.enable_progress_bar",
+            "trainer.log_every_n_steps")  # fmt: skip
+"""Keys that change neither weights nor scores; what `data.root` holds is compared by its fingerprint."""
+
+log = logging.getLogger(__name__)
+
+
+class Resumed(NamedTuple):
+    """A run to continue: its folder, the config to go on with, and what is new in it."""
+
+    folder: Path
+    config: DictConfig
+    changes: dict[str, str]
+
+
+def find_run(cfg: DictConfig, words: Sequence[str]) -> Resumed | None:
+    """The run that `resume` names; None where a new one begins.
+
+    `resume=<folder>` takes the folder's config, with the values among `words` put over it; with a group among them,
+    such as experiment=..., the config they compose is compared with the folder's. `resume=last` and `resume=auto` take
+    the newest unfinished run of the composed config; where there is none the first is an error and the second a new
+    run. A job that SLURM has queued again goes on with what it began.
+
+    Raises:
+        UserError: there is no such run, it is at work or finished, or its config is another one.
+    """
+    if cfg.resume in (None, "last", "auto"):
+        folder = _newest(cfg)
+        return None if folder is None else Resumed(folder, cfg, {})
+    folder = Path(cfg.resume).resolve()
+    saved = _saved_config(folder, cfg.trust)
+    if is_held(folder) and _is_first(cfg):
+        raise UserError(f"resume: a process is at work in {folder}; end it first")
+    if read_status(folder).get("state") == "finished":
+        raise UserError(f"resume: {folder} is finished; its result is in result.json")
+    config = cfg if _chooses_groups(words) else _with_values(saved, cfg, words)
+    changes = differences(saved, config)
+    refused = [key for key in changes if not _is_below(key, (*HARMLESS, *cfg.resume_allow))]
+    if refused:
+        shown = "\n".join(f"  {key}: {changes[key]}" for key in refused)
+        raise UserError(
+            f"resume: expected the config of {folder}, got another one:\n{shown}\n"
+            f"leave these out, or allow each: 'resume_allow=[{','.join(refused)}]'"
+        )
+    return Resumed(folder, config, changes)
+
+
+def differences(before: DictConfig, after: DictConfig) -> dict[str, str]:
+    """By key, `old -> new` where two configs differ in what makes the experiment."""
+    old, new = _flat(_experiment(before)), _flat(_experiment(after))
+    keys = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
+    return {key: f"{old.get(key, _ABSENT)} -> {new.get(key, _ABSENT)}" for key in keys}
+
+
+def experiment_hash(cfg: DictConfig) -> str:
+    """The same for every run of a config, wherever it lies."""
+    return config_hash(_experiment(cfg))
+
+
+_ABSENT = "(absent)"
+
+
+def _newest(cfg: DictConfig) -> Path | None:
+    output = Path(cfg.output).resolve()
+    runs = unfinished_runs(output, experiment_hash(cfg))
+    if cfg.resume is None:  # SLURM gives a job that it queues again the same id
+        job = os.environ.get("SLURM_JOB_ID") if int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0 else None
+        runs = [run for run in runs if job is not None and read_status(run).get("slurm_job_id") == job]
+    if runs or cfg.resume != "last":
+        return runs[0] if runs else None
+    raise UserError(
+        f"resume=last: no unfinished run of this config below {output}; give the folder of one (resume=...), or "
+        "resume=auto to begin a new one where there is none"
+    )
+
+
+def _saved_config(folder: Path, trust: Sequence[str]) -> DictConfig:
+    """The config of a run folder, as if it had always lain where it lies now."""
+    if not (folder / "config.yaml").is_file() or not read_status(folder):
+        raise UserError(f"resume: expected a run folder, with config.yaml and status.json, got {folder}")
+    saved = OmegaConf.load(folder / "config.yaml")
+    assert isinstance(saved, DictConfig)
+    return OmegaConf.create(_moved(OmegaConf.to_container(saved), str(saved.run_folder), str(folder)))
+
+
+def _with_values(saved: DictConfig, cfg: DictConfig, words: Sequence[str]) -> DictConfig:
+    config = saved.copy()
+    for word in words:
+        key = word.split("=")[0].lstrip("+")
+        if word.startswith("~"):
+            raise UserError(f"resume: {word} takes a key away; the run goes on with the keys it has")
+        OmegaConf.update(config, key, OmegaConf.select(cfg, key), force_add=True)
+    return config
+
+
+def _chooses_groups(words: Sequence[str]) -> bool:
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    return any(word.split("=")[0].split("@")[0].lstrip("+~") in groups for word in words)
+
+
+def _is_first(cfg: DictConfig) -> bool:
+    """Whether this process is rank 0: the others find the folder held by it."""
+    return not any(int(os.environ.get(name) or 0) > 0 for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+
+
+def _is_below(key: str, allowed: Sequence[str]) -> bool:
+    return any(key == each or key.startswith((f"{each}.", f"{each}[")) for each in allowed)
+
+
+def _experiment(cfg: DictConfig) -> dict[str, Any]:
+    copy = cfg.copy()
+    copy.run_folder = copy.run_folder or "/the run"
+    values = _moved(OmegaConf.to_container(copy, resolve=True), copy.run_folder, "")
+    return {key: value for key, value in values.items() if key not in NOT_THE_EXPERIMENT}
+
+
+def _moved(node: Any, before: str, after: str) -> Any:
+    """A config whose paths in the folder `before` lie in `after`."""
+    if isinstance(node, dict):
+        return {key: _moved(value, before, after) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_moved(value, before, after) for value in node]
+    inside = isinstance(node, str) and (node == before or node.startswith(f"{before}/"))
+    return after + node[len(before) :] if inside else node
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(node, dict) and node:
+        return {key: value for name in node for key, value in _flat(node[name], f"{prefix}{name}.").items()}
+    return {prefix.removesuffix("."): node}
