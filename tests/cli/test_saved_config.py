@@ -98,6 +98,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
         "_target_": "lightning.pytorch.callbacks.LambdaCallback",
         "on_fit_start": {"_target_": "os.system", "_partial_": True},
     },
+    "ModelCheckpoint, which deletes": {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint"},
     "lightning.pytorch.Trainer": {"_target_": "lightning.pytorch.Trainer"},
     "CometLogger": {"_target_": "lightning.pytorch.loggers.CometLogger", "api_key": "x"},
     "WandbLogger": {"_target_": "lightning.pytorch.loggers.WandbLogger", "offline": True},
@@ -285,7 +286,7 @@ class TestTrust:
         return _write(tmp_path / "run", {"loss": {"_target_": "my_package.Loss"}})
 
     def test_a_package_of_the_users_must_be_given(self, own: Path) -> None:
-        with pytest.raises(ValueError, match=r"trust=\[my_package\]"):
+        with pytest.raises(ValueError, match=r"trust=\[my_package\.Loss\]"):
             read_config(own)
         assert "my_package" not in sys.modules
         for trust in ("my_package", "my_package.Loss"):
@@ -342,7 +343,7 @@ def test_a_folder_that_was_moved_is_read_with_its_paths(tmp_path: Path) -> None:
     config = _written("/home/stranger/run", "logger=csv", "+note=/home/stranger/run2")
     cfg = read_config(_write(tmp_path / "here", config))
     assert cfg.run_folder == cfg.logger.csv.save_dir == str(tmp_path / "here")
-    assert cfg.callbacks.checkpoint.dirpath == str(tmp_path / "here" / "checkpoints")
+    assert cfg.callbacks.checkpoint.folder == str(tmp_path / "here" / "checkpoints")
     assert cfg.note == "/home/stranger/run2"
 
 
@@ -350,7 +351,7 @@ def test_what_was_read_builds_as_before(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     cfg: DictConfig = read_config(_write(folder, _written(folder, "experiment=unet_dice", "logger=csv")))
     assert type(instantiate(cfg.loss)).__name__ == "DiceLoss"
-    assert instantiate(cfg.callbacks.checkpoint).dirpath == str(folder / "checkpoints")
+    assert instantiate(cfg.callbacks.checkpoint).folder == folder / "checkpoints"
     assert [type(transform).__name__ for transform in instantiate(cfg.augmentation.train)]
     assert instantiate(cfg.optimizer, _partial_=True).keywords["lr"] == cfg.optimizer.lr
     assert instantiate(cfg.data).class_names

@@ -45,11 +45,12 @@ KINDS = {
     ),
 }
 """By module, the classes that a config may name: those derived from these. Of litseg at any depth."""
-CALL_ANYTHING = {
+REFUSED = {
     "albumentations.augmentations.other.lambda_transform.Lambda",
     "lightning.pytorch.callbacks.lambda_function.LambdaCallback",
+    "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint",
 }
-"""Classes of those kinds that call whatever they are given."""
+"""Classes of those kinds that call whatever they are given, or delete the files that a checkpoint names."""
 ADDRESS = re.compile(r"://|^[A-Za-z][\w+.-]+:[:/]")
 """A URL, or a path that fsspec, which Lightning writes with, reads as one."""
 
@@ -128,8 +129,8 @@ def _problem(name: str, value: Any, trust: Sequence[str]) -> str | None:
     if name.startswith("_") and name.endswith("_") and type(value) is not HYDRA_KEYS.get(name):
         return f"expected of Hydra's keys only {', '.join(HYDRA_KEYS)}, with a plain value, got {value!r}"
     if name == "_target_" and not _allowed(value, trust):
-        known = f"If it is code that you know: trust=[{value.partition('.')[0]}]"
-        return f"{value!r} is not among what a run folder may call (docs/security.md). {known}"
+        hint = f"If it is code that you know: trust=[{value}]"
+        return f"{value!r} is not among what a run folder may call (docs/security.md). {hint}"
     if isinstance(value, str) and ADDRESS.search(value) and not _given(value, trust):
         return f"a run folder may not say where to connect to, got {value!r}. If you know it: trust=['{value}']"
     return None
@@ -148,9 +149,9 @@ def _allowed(target: str, trust: Sequence[str]) -> bool:
         return False
     home = f"{getattr(found, '__module__', None)}.{getattr(found, '__qualname__', None)}"
     if _given(target, trust):
-        return callable(found) and _given(home, trust)  # not what the trusted module itself imports, such as os.system
+        return target in trust or _given(home, trust)  # not what a trusted module itself imports, such as os.system
     bases = {f"{base.__module__}.{base.__qualname__}" for base in found.__mro__} if isinstance(found, type) else set()
-    return home.startswith(f"{module}.") and home not in CALL_ANYTHING and not bases.isdisjoint(KINDS[module])
+    return home.startswith(f"{module}.") and home not in REFUSED and not bases.isdisjoint(KINDS[module])
 
 
 @cache
@@ -176,7 +177,7 @@ def _moved(node: Any, old: str, new: str) -> Any:
 
 
 def _refuse_outside(path: Path, config: dict[Any, Any], folder: Path, trust: Sequence[str]) -> None:
-    """Callbacks and loggers write, and ModelCheckpoint deletes: both in the run folder only."""
+    """Callbacks and loggers write, and some delete: both in the run folder only."""
     for key, value in _entries({name: config.get(name) for name in ("callbacks", "logger", "trainer")}):
         if not isinstance(value, str) or not re.search(r"^[/~]|\.\.|\$", value):
             continue

@@ -12,7 +12,7 @@ PATIENCE = 20.0
 """Seconds without a step after which a process of several no longer waits: another one of them has died."""
 
 
-class Stopped(BaseException):  # noqa: N818 - not an error; like KeyboardInterrupt no `except Exception` may take it
+class Stopped(BaseException):
     """A signal has ended the run.
 
     Args:
