@@ -18,12 +18,13 @@ RunTrain = Callable[..., int]
 @pytest.fixture
 def run_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunTrain:
     """`run_train("experiment=unet_ce", ...)` in an empty folder; returns the exit code."""
-    from litseg.cli.run import RUN_FOLDER
+    from litseg.cli.open_run import CHECKPOINT, RUN_FOLDER
     from litseg.cli.train import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    monkeypatch.setenv(RUN_FOLDER, "")
+    for name in (RUN_FOLDER, CHECKPOINT):
+        monkeypatch.setenv(name, "")
 
     def run(*words: str) -> int:
         monkeypatch.setattr(sys, "argv", ["train.py", *words])

@@ -152,7 +152,7 @@ STOPPING = "callbacks=[default,early_stopping]"
         (["scheduler=plateau", "scheduler.monitor=val/mio"], r"scheduler\.monitor: expected one of val/miou"),
         (["scheduler=plateau", "scheduler.monitor=val/loss"], r"scheduler: .* set scheduler\.mode=min"),
         ([STOPPING, "callbacks.early_stopping.monitor=miou"], r"callbacks\.early_stopping\.monitor: expected one of"),
-        (["callbacks=early_stopping"], r"expected a ModelCheckpoint.*callbacks=\[default,early_stopping\]"),
+        (["callbacks=early_stopping"], r"expected litseg.training.Checkpoints.*callbacks=\[default,early_stopping\]"),
         (["optimizer=timm", "optimizer.opt=lamp"], "lamp"),
         (["scheduler=poly", "scheduler.warmup_steps=-1"], r"scheduler\.warmup_steps"),
     ],

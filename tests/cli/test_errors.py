@@ -61,7 +61,7 @@ def test_mistakes_of_composition(
         (["trainer.max_epochs=0"], "no training step"),
         (["trainer.devices=none"], "trainer.devices"),
         (["+trainer.limit_train_batch=1"], "limit_train_batch"),
-        (["~callbacks.checkpoint"], "ModelCheckpoint"),
+        (["~callbacks.checkpoint"], "litseg.training.Checkpoints"),
     ],
 )
 def test_mistakes_of_building(

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from litseg.results import config_hash, create_run_folder, write_json, write_status
+from litseg.results import (
+    config_hash,
+    create_run_folder,
+    is_held,
+    lock,
+    read_status,
+    unfinished_runs,
+    write_json,
+    write_status,
+)  # fmt: skip
 from litseg.results import run_folder as module
 
 
@@ -51,11 +60,36 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
 
 def test_the_status_says_state_code_hash_and_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    write_status(tmp_path, "finished", 0, "abc")
+    write_status(tmp_path, {"state": "finished", "exit_code": 0, "config_hash": "abc"})
     status = json.loads((tmp_path / "status.json").read_text())
     assert status == {
         "state": "finished", "exit_code": 0, "config_hash": "abc", "slurm_job_id": "17", "pid": os.getpid(),
     }  # fmt: skip
+    assert read_status(tmp_path) == status
+    (tmp_path / "status.json").write_text("{")
+    assert read_status(tmp_path) == {}
+
+
+def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
+    first = lock(tmp_path)
+    assert first is not None
+    assert lock(tmp_path) is None
+    assert is_held(tmp_path)
+    first.close()
+    assert not is_held(tmp_path)
+
+
+def test_unfinished_runs_are_of_the_config_not_refused_not_at_work_and_the_newest_first(tmp_path: Path) -> None:
+    states = {"1": ("running", None), "2": ("preempted", 143), "3": ("finished", 0), "4": ("failed", 2),
+              "5": ("failed", 3), "6": ("running", None), "7": ("running", None)}  # fmt: skip
+    for name, (state, code) in states.items():
+        (tmp_path / "unet" / name).mkdir(parents=True)
+        status = {"state": state, "exit_code": code, "config_hash": "other" if name == "7" else "abc"}
+        write_status(tmp_path / "unet" / name, status)
+    held = lock(tmp_path / "unet" / "6")
+    assert [path.name for path in unfinished_runs(tmp_path, "abc")] == ["5", "2", "1"]
+    assert held is not None
+    held.close()
 
 
 def test_the_config_hash_ignores_what_names_a_run_and_nothing_else() -> None:

@@ -13,7 +13,7 @@ from litseg.training import Checkpoints, SeededSteps, WeightAverage, WholeFiles,
 from tests.training.fitting import small_module, trainer_for
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     pass
 
 
@@ -26,7 +26,7 @@ class CutAfter(Callback):
     def _count(self, moment: str) -> None:
         self.count -= moment == self.moment
         if moment == self.moment and self.count == 0:
-            raise PowerCut
+            raise PowerCutError
 
     def on_train_batch_start(self, *_: Any) -> None:
         self._count("train")
@@ -99,7 +99,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.parametrize(("moment", "count"), CUTS)
 def test_cut_anywhere_and_resumed(whole: Any, tmp_path: Path, moment: str, count: int) -> None:
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         _train(tmp_path, cut=CutAfter(moment, count))
     state, best, seen, trainer, checkpoints = _train(tmp_path)
     _assert_equal(state, whole[0])
@@ -127,7 +127,7 @@ def test_cut_anywhere_and_resumed(whole: Any, tmp_path: Path, moment: str, count
 )
 def test_recipes_resume_exactly(tmp_path: Path, options: dict[str, Any], count: int) -> None:
     expected = _train(tmp_path / "whole", **options)
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         _train(tmp_path / "cut", cut=CutAfter("train", count), **options)
     found = _train(tmp_path / "cut", **options)
     _assert_equal(found[0], expected[0])

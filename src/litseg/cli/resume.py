@@ -42,7 +42,7 @@ def find_run(cfg: DictConfig, words: Sequence[str]) -> Resumed | None:
         return None if folder is None else Resumed(folder, cfg, {})
     folder = Path(cfg.resume).resolve()
     saved = _saved_config(folder, cfg.trust)
-    if is_held(folder) and _is_first(cfg):
+    if is_held(folder) and _is_first():
         raise UserError(f"resume: a process is at work in {folder}; end it first")
     if read_status(folder).get("state") == "finished":
         raise UserError(f"resume: {folder} is finished; its result is in result.json")
@@ -93,7 +93,9 @@ def _saved_config(folder: Path, trust: Sequence[str]) -> DictConfig:
         raise UserError(f"resume: expected a run folder, with config.yaml and status.json, got {folder}")
     saved = OmegaConf.load(folder / "config.yaml")
     assert isinstance(saved, DictConfig)
-    return OmegaConf.create(_moved(OmegaConf.to_container(saved), str(saved.run_folder), str(folder)))
+    moved = OmegaConf.create(_moved(OmegaConf.to_container(saved), str(saved.run_folder), str(folder)))
+    assert isinstance(moved, DictConfig)
+    return moved
 
 
 def _with_values(saved: DictConfig, cfg: DictConfig, words: Sequence[str]) -> DictConfig:
@@ -111,7 +113,7 @@ def _chooses_groups(words: Sequence[str]) -> bool:
     return any(word.split("=")[0].split("@")[0].lstrip("+~") in groups for word in words)
 
 
-def _is_first(cfg: DictConfig) -> bool:
+def _is_first() -> bool:
     """Whether this process is rank 0: the others find the folder held by it."""
     return not any(int(os.environ.get(name) or 0) > 0 for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
 

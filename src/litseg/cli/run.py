@@ -23,6 +23,11 @@ from litseg.training.stopping import Stopped, StopRequest
 if TYPE_CHECKING:
     from litseg.cli.build import Parts
 
+OUT_OF_MEMORY_HINT = (
+    "lower loader.batch_size and raise trainer.accumulate_grad_batches as much (out_of_memory=halve does so by "
+    "itself), or choose a smaller data.resize, crop or encoder"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -84,9 +89,7 @@ def _report(error: BaseException) -> None:
     elif os.environ.get("LITSEG_DEBUG") == "1":
         raise error
     elif is_out_of_memory(error):
-        log.error("error: out of memory (%s); lower loader.batch_size, and raise trainer.accumulate_grad_batches as "
-                  "much, or choose a smaller data.resize, crop or encoder; out_of_memory=halve does the first by itself",
-                  str(error).splitlines()[0])  # fmt: skip
+        log.error("error: out of memory (%s); %s", str(error).splitlines()[0], OUT_OF_MEMORY_HINT)
     else:
         log.error("error: %s", error, exc_info=None if is_expected(error) else error)
 

@@ -85,9 +85,9 @@ def unfinished_runs(output: Path, config_hash: str) -> list[Path]:
     found = []
     for path in output.glob("*/*/status.json"):
         status = read_status(path.parent)
-        if status.get("config_hash") == config_hash and status.get("state") != "finished":
-            if status.get("exit_code") != REFUSED and not is_held(path.parent):
-                found.append(path.parent)
+        ended = status.get("state") == "finished" or status.get("exit_code") == REFUSED
+        if status.get("config_hash") == config_hash and not ended and not is_held(path.parent):
+            found.append(path.parent)
     return sorted(found, key=lambda folder: folder.name, reverse=True)
 
 

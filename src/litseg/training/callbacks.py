@@ -65,7 +65,7 @@ class EpochLine(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The line of the epoch before."""
-        if "train/loss" in trainer.callback_metrics:  # not in the first epoch, nor in the first after a resume
+        if trainer.current_epoch > 0:
             self._write(trainer, trainer.current_epoch)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -74,7 +74,7 @@ class EpochLine(Callback):
 
     def _write(self, trainer: Trainer, epoch: int) -> None:
         values = trainer.callback_metrics  # on every rank: reading it may reduce over the ranks
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or "train/loss" not in values:  # as in the first epoch after a resume
             return
         words = [f"epoch {epoch:>3}/{trainer.max_epochs or '?'}"]
         for name, key in (("loss", "train/loss"), ("val loss", "val/loss"), ("val mIoU", "val/miou")):

@@ -11,7 +11,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
@@ -30,7 +30,8 @@ class _Hashed(io.RawIOBase):
     """Passes bytes on to a file and into a hash. An error waits in `error`: torch's writer cannot take one."""
 
     def __init__(self, file: Any) -> None:
-        self.file, self.digest, self.error = file, hashlib.sha256(), None
+        self.file, self.digest = file, hashlib.sha256()
+        self.error: OSError | None = None
 
     def writable(self) -> bool:
         return True
@@ -68,7 +69,7 @@ def save_checkpoint(checkpoint: Mapping[str, Any], path: Path, **facts: Any) -> 
     try:
         with temporary.open("wb") as file:
             sink = _Hashed(file)
-            torch.save(checkpoint, sink)
+            torch.save(checkpoint, cast(IO[bytes], sink))
             if sink.error is not None:
                 raise sink.error
             file.flush()

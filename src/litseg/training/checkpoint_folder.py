@@ -17,7 +17,7 @@ def step_path(folder: Path, kind: str, step: int) -> Path:
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
     """The `step-*.ckpt` with the highest step that verifies, and what is wrong with those above it."""
-    skipped = []
+    skipped = list[str]()
     for path in sorted(folder.glob("step-*.ckpt"), reverse=True):
         problem = verify(path)
         if problem is None:

@@ -13,7 +13,7 @@ PATIENCE = 20.0
 
 
 class Stopped(BaseException):
-    """A signal has ended the run.
+    """A signal has ended the run. Like KeyboardInterrupt no `except Exception` may take it.
 
     Args:
         number: which.

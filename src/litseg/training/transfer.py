@@ -14,7 +14,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Copies every tensor of a checkpoint whose name and shape fit; says which do not, such as a head of other classes.
 
     Args:
-        model: the `SegmentationModel`; its mean and std are taken from the checkpoint too, since the weights expect them.
+        model: the `SegmentationModel`; its mean and std come from the checkpoint too, since the weights expect them.
         path: a checkpoint, or a run folder, whose best one is taken.
 
     Raises:
