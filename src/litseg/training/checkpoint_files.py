@@ -104,7 +104,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     state = found.get("state_dict") if isinstance(found, dict) else None
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise ValueError(f"{path}: expected a checkpoint of litseg, got no state_dict in it")
-    return found
+    checkpoint: dict[str, Any] = found
+    return checkpoint
 
 
 def verify(path: Path) -> str | None:
