@@ -17,6 +17,8 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 from torch import Tensor
 
+from litseg.training.checkpoint_claims import refuse_inflated, refuse_packed
+
 PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype, torch.Size)
 
 
@@ -93,13 +95,17 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
     try:
+        refuse_packed(Path(path))
         found = torch.load(path, map_location="cpu", weights_only=True)
+        refuse_inflated(found)
     except Exception as error:  # damaged files end in any of a dozen types
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{path}: expected a checkpoint of plain types and tensors: {reason[0]}") from error
-    if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
+    state = found.get("state_dict") if isinstance(found, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise ValueError(f"{path}: expected a checkpoint of litseg, got no state_dict in it")
-    return found
+    checkpoint: dict[str, Any] = found
+    return checkpoint
 
 
 def verify(path: Path) -> str | None:

@@ -25,7 +25,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     given: dict[str, Tensor] = {
         name.removeprefix("model."): value
         for name, value in load_checkpoint(path)["state_dict"].items()
-        if name.startswith("model.")
+        if name.startswith("model.") and isinstance(value, Tensor)
     }
     own = model.state_dict()
     fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
