@@ -14,17 +14,17 @@ from litseg.models import SegmentationModel, create_network
 from litseg.training import SegmentationModule, schedule
 
 
-def unet_module(**options: Any) -> SegmentationModule:
-    """A U-Net of 6 classes with SGD at a constant rate; `options` go to the module."""
+def unet_module(heads: int = 0, **options: Any) -> SegmentationModule:
+    """A U-Net of 6 classes with SGD at a constant rate, with auxiliary heads or none; `options` go to the module."""
     torch.manual_seed(0)
-    network = create_network("unet", "resnet18", None, 3, 6, decoder_channels=[16, 16, 8, 8, 8])
+    network = create_network("unet", "resnet18", None, 3, 6, heads, decoder_channels=[16, 16, 8, 8, 8])
     settings: dict[str, Any] = {
         "optimizer": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9, weight_decay=0.01),
         "scheduler": lambda optimizer, total_steps: schedule(optimizer, total_steps, "constant"),
     }
     return SegmentationModule(
         SegmentationModel(network, [127.5], [60.0]),
-        CrossEntropyLoss(),
+        options.pop("loss", CrossEntropyLoss()),
         SegmentationMetrics([f"class{index}" for index in range(6)], "multiclass"),
         "multiclass",
         **settings | options,
@@ -38,8 +38,8 @@ def small_data(train: int = 8) -> DataModule:
 
 def trainer_for(folder: Path, **options: Any) -> lightning.Trainer:
     """A Trainer on the CPU; `options` go to it."""
-    settings: dict[str, Any] = {"max_epochs": 1, "enable_checkpointing": False}
+    settings: dict[str, Any] = {"max_epochs": 1, "enable_checkpointing": False, "num_sanity_val_steps": 0}
     return lightning.Trainer(
         accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
-        default_root_dir=folder, num_sanity_val_steps=0, use_distributed_sampler=False, **settings | options,
+        default_root_dir=folder, use_distributed_sampler=False, **settings | options,
     )  # fmt: skip
