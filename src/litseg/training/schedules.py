@@ -153,8 +153,8 @@ class Plateau(LambdaLR):
             self.waited += 1
         if self.waited > self.patience:
             self.drops, self.waited = self.drops + 1, 0
-            for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
-                group["lr"] = rate
+            for group, rate in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+                group["lr"] = rate * self._factor(self.last_epoch)
 
     def _factor(self, step: int) -> float:
         return factor_at(step, 0, self.warmup_steps, constant) * self.factor**self.drops
