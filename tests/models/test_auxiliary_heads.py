@@ -30,7 +30,7 @@ def test_every_shipped_network_trains_with_heads_and_evaluates_as_without(path: 
         assert torch.equal(model.eval()(images), plain.eval()(images))  # drawn alike, too
     outputs = model.train()(images)
     assert [tuple(output.shape) for output in outputs] == [(2, 4, 65, 70)] * 3
-    torch.stack([output.square().mean() for output in outputs]).sum().backward()
+    torch.stack([output.square().mean() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]
     heads = {name: each for name, each in model.named_parameters() if HEADS in name}
     assert len(heads) == 2 * 5  # convolution, scale and shift, classes and their bias
     assert all(each.grad is not None and bool(each.grad.abs().sum() > 0) for each in heads.values())

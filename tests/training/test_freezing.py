@@ -90,7 +90,8 @@ def test_a_run_resumed_while_the_encoder_is_frozen_ends_alike(frozen: dict[str, 
 
 
 def _first_weight() -> Tensor:
-    return unet_module().state_dict()[f"model.network.encoder.{WEIGHT}"]
+    weight: Tensor = unet_module().state_dict()[f"model.network.encoder.{WEIGHT}"]
+    return weight
 
 
 def test_frozen_batch_norm_keeps_everything_while_the_rest_trains(tmp_path: Path) -> None:
