@@ -18,7 +18,7 @@ from tests.conftest import WriteTree
         (["trainer.max_epoch=1"], "did you mean trainer.max_epochs"),
         (["max_epochs=1"], "did you mean trainer.max_epochs"),
         (["encoder_name=resnet34"], "did you mean model.encoder_name"),
-        (["data.fold=0"], "'data.fold'; expected one of: data._target_, data.root, data.task"),
+        (["data.fold=0"], "'data.fold'; expected one of: data._target_, data.drawing_seed, data."),
         (["data.drawing_sed=1"], "did you mean data.drawing_seed?"),
         (["data=folder"], "data.root"),
         (["seed=${nothing}"], "nothing"),
@@ -50,7 +50,7 @@ def test_mistakes_of_composition(
         (["loss=focal", "+loss.gama=2"], "did you mean gamma"),
         (["+data.drawing_sed=2"], "did you mean drawing_seed"),
         (["+data.fold=0"], "argument 'fold' (config key data); expected one of: drawing_seed, resize, root"),
-        (["data=camvid", "+data.mean=[1,2,3]"], "data.mean: CamVid brings its own; leave the key out"),
+        (["model.auxiliary_heads=9"], "model.auxiliary_heads: expected 0 to 4 for Unet"),
         (["augmentation.train=[{_target_: albumentations.Nope}]"], "config key augmentation.train[0]"),
         (["+optimizer.lrr=1"], "lrr"),
         (["callbacks.checkpoint.monitor=val/miuo"], "val/miou"),
@@ -86,6 +86,11 @@ def _train_on(run_train: RunTrain, root: Path, *words: str) -> int:
 def test_a_missing_folder(run_train: RunTrain, capfd: pytest.CaptureFixture[str]) -> None:
     assert _train_on(run_train, Path("nowhere")) == 2
     assert "no folder nowhere/train: expected image files there; check data.root" in capfd.readouterr().err
+
+
+def test_a_mean_for_a_set_that_has_one(run_train: RunTrain, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _train_on(run_train, Path("nowhere"), "+data.mean=[1,2,3]") == 2
+    assert "data.mean: CamVid brings its own; leave the key out" in capfd.readouterr().err
 
 
 def test_an_empty_folder(run_train: RunTrain, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
