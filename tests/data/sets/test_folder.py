@@ -56,7 +56,7 @@ def test_an_image_without_a_mask_is_named(write_folder: WriteTree) -> None:
 def test_a_mask_without_an_image_is_named(write_folder: WriteTree) -> None:
     root = write_folder()
     (root / "images" / "004.png").unlink()
-    with pytest.raises(ValueError, match=r"1 masks of .* have no image in .*: 004"):
+    with pytest.raises(ValueError, match=r"1 mask of .* without an image in .*: 004"):
         Folder(str(root), class_names=NAMES).pairs("train")
 
 
