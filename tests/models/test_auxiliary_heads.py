@@ -53,6 +53,8 @@ def test_heads_are_counted_from_the_deepest_map_but_one(architecture: str, encod
     channels = network.encoder.out_channels
     taken = [head[0].in_channels for head in network.auxiliary_heads]
     assert taken == [each for each in channels[1:-1][::-1] if each][:most]
+    with torch.no_grad():
+        assert isinstance(network.eval()(torch.zeros(1, 3, 64, 64)), torch.Tensor)
     assert network.stride == create_network(architecture, encoder, None, 3, 2).stride
     message = rf"model\.auxiliary_heads: expected 0 to {most} for .* got {most + 1}"
     with pytest.raises(ValueError, match=message):
