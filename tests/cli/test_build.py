@@ -21,6 +21,7 @@ from litseg.cli.build import (
 )
 from litseg.cli.errors import CONF
 from litseg.data import DataModule
+from litseg.data.augmenting.batch_mixing import MixUp
 from litseg.data.frequencies import class_weights
 from litseg.data.sets.shapes import Shapes
 from litseg.losses import CompoundLoss, CrossEntropyLoss
@@ -142,6 +143,15 @@ def test_network_and_loss_are_tried_on_one_image_before_training() -> None:
         check_step(_module(good, torch.nn.CrossEntropyLoss(ignore_index=255), source), data)
 
 
+def test_a_plain_loss_under_mixup_is_told_why_it_fails() -> None:
+    source = Shapes(size=32, train=2, val=1, test=1)
+    data = DataModule(source, [], batch_size=2, mix=MixUp())
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 1))
+    check_step(_module(network, CrossEntropyLoss(), source), data)
+    with pytest.raises(ValueError, match=r"CrossEntropyLoss does not take the soft targets .*; choose one that does"):
+        check_step(_module(network, torch.nn.CrossEntropyLoss(ignore_index=255), source), data)
+
+
 STOPPING = "callbacks=[default,early_stopping]"
 
 
@@ -154,6 +164,7 @@ STOPPING = "callbacks=[default,early_stopping]"
         ([STOPPING, "callbacks.early_stopping.monitor=miou"], r"callbacks\.early_stopping\.monitor: expected one of"),
         (["callbacks=early_stopping"], r"expected litseg.training.Checkpoints.*callbacks=\[default,early_stopping\]"),
         (["optimizer=timm", "optimizer.opt=lamp"], "lamp"),
+        (["scheduler=plateau", "scheduler.warmup_steps=-1"], r"scheduler\.warmup_steps"),
         (["scheduler=poly", "scheduler.warmup_steps=-1"], r"scheduler\.warmup_steps"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),

@@ -1,6 +1,6 @@
 import numpy as np
 
-from litseg.cli.contact_sheet import STRIPES, Drawn, contact_sheet, overlay, visible
+from litseg.cli.contact_sheet import LINE, STRIPES, TILE, Drawn, contact_sheet, overlay, visible
 
 PALETTE = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0]], dtype=np.uint8)
 
@@ -41,3 +41,13 @@ def test_a_sheet_takes_samples_of_several_sizes_and_many_classes() -> None:
     sheet = contact_sheet(rows, names, palette)
     assert sheet.width == 4 * 328 + 8
     assert sheet.height > 320 + 178 + 10 * 22
+
+
+def test_a_blend_says_whose_labels_are_drawn() -> None:
+    """The picture differs only in the title of the labels."""
+    image, mask = np.zeros((50, 50, 3), dtype=np.uint8), np.zeros((50, 50), dtype=np.uint8)
+    plain, blend = (contact_sheet([("a", [Drawn(image, mask, share)])], ["x"], PALETTE) for share in (None, 0.8))
+    differs = np.argwhere(np.asarray(plain).any(axis=2) & (np.asarray(plain) != np.asarray(blend)).any(axis=2))
+    assert len(differs) > 0
+    assert differs[:, 0].max() < LINE
+    assert differs[:, 1].min() > TILE

@@ -1,15 +1,20 @@
 """`litseg data check | stats | show`, inside the test process."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from litseg.cli.data_show import _drawn
 from litseg.cli.main import main
+from litseg.data.augmenting.batch_mixing import MixUp
+from litseg.data.samples import Item
 from tests.conftest import WriteTree
 
 FOLDER = ("data=folder", "data.class_names=[background,object]")
@@ -62,7 +67,9 @@ def test_warnings_fail_only_in_strict(write_folder: WriteTree, capsys: pytest.Ca
     Image.new("RGB", (40, 32)).save(root / "images" / "003.png")
     words = ["data", "check", *FOLDER, f"data.root={root}"]
     assert main(words) == 0
-    assert "has the same value" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "has the same value" in output
+    assert output.endswith("0 errors, 1 warning\n")
     assert main([*words, "strict=true"]) == 2
 
 
@@ -76,6 +83,15 @@ def test_all_errors_are_told_not_only_the_first(write_folder: WriteTree, capsys:
     for words in ("002.png", "1,280 pixels of 9", "sizes differ"):
         assert words in output.err
     assert "3 errors" in output.out
+
+
+def test_missing_files_are_named_below_the_table(write_folder: WriteTree, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_folder()
+    (root / "masks" / "002.png").unlink()
+    assert main(["data", "check", *FOLDER, f"data.root={root}"]) == 2
+    output = capsys.readouterr()
+    assert re.search(r"missing files .*│ - +│ see below", output.out)
+    assert "1 image of" in output.err
 
 
 def test_stats_writes_json_and_picture(
@@ -112,3 +128,15 @@ def test_show_draws_what_training_sees(write_camvid: WriteTree, tmp_path: Path, 
     assert main([*words, "count=2", f"output={tmp_path / 'sheet.png'}"]) == 0
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width == 328 * columns + 8
+
+
+def test_show_says_of_a_blend_how_much_of_it_the_labels_are() -> None:
+    mask = torch.zeros(4, 4, dtype=torch.uint8)
+    items = [Item(image=torch.full((3, 4, 4), value, dtype=torch.uint8), mask=mask, id="a") for value in (0, 200)]
+    assert [_drawn(item).share for item in items] == [None, None]
+    for item in MixUp(p=1.0)(items, np.random.default_rng(0)):
+        drawn = _drawn(item)
+        assert drawn.share is not None
+        assert 0.5 <= drawn.share <= 1
+        own = 0 if int(drawn.image[0, 0, 0]) <= 100 else 200
+        assert abs(int(drawn.image[0, 0, 0]) - (drawn.share * own + (1 - drawn.share) * (200 - own))) <= 1

@@ -18,6 +18,8 @@ from tests.conftest import WriteTree
         (["trainer.max_epoch=1"], "did you mean trainer.max_epochs"),
         (["max_epochs=1"], "did you mean trainer.max_epochs"),
         (["encoder_name=resnet34"], "did you mean model.encoder_name"),
+        (["data.fold=0"], "'data.fold'; expected one of: data._target_, data.drawing_seed, data."),
+        (["data.drawing_sed=1"], "did you mean data.drawing_seed?"),
         (["data=folder"], "data.root"),
         (["seed=${nothing}"], "nothing"),
         (["seed"], "seed"),
@@ -47,6 +49,9 @@ def test_mistakes_of_composition(
         (["loss._target_=litseg.losses.CrossEntropieLoss"], "CrossEntropieLoss"),
         (["loss=focal", "+loss.gama=2"], "did you mean gamma"),
         (["+data.drawing_sed=2"], "did you mean drawing_seed"),
+        (["+data.fold=0"], "argument 'fold' (config key data); expected one of: drawing_seed, resize, root"),
+        (["model.auxiliary_heads=9"], "model.auxiliary_heads: expected 0 to 4 for Unet"),
+        (["augmentation.train=[{_target_: albumentations.Nope}]"], "config key augmentation.train[0]"),
         (["+optimizer.lrr=1"], "lrr"),
         (["callbacks.checkpoint.monitor=val/miuo"], "val/miou"),
         (["callbacks.checkpoint.monitor=val/loss"], "callbacks.checkpoint.mode=min"),
@@ -83,6 +88,11 @@ def test_a_missing_folder(run_train: RunTrain, capfd: pytest.CaptureFixture[str]
     assert "no folder nowhere/train: expected image files there; check data.root" in capfd.readouterr().err
 
 
+def test_a_mean_for_a_set_that_has_one(run_train: RunTrain, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _train_on(run_train, Path("nowhere"), "+data.mean=[1,2,3]") == 2
+    assert "data.mean: CamVid brings its own; leave the key out" in capfd.readouterr().err
+
+
 def test_an_empty_folder(run_train: RunTrain, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for name in ("train", "trainannot"):
         (tmp_path / name).mkdir()
@@ -96,7 +106,7 @@ def test_an_image_without_a_mask(
     root = write_camvid()
     (root / "valannot" / "val_001.png").unlink()
     assert _train_on(run_train, root) == 2
-    assert "1 images of" in (error := capfd.readouterr().err)
+    assert "1 image of" in (error := capfd.readouterr().err)
     assert "val_001" in error
 
 

@@ -120,7 +120,7 @@ def test_groups_in_two_splits_are_refused(tmp_path: Path) -> None:
             Image.fromarray(rng.integers(0, 2, (8, 8), dtype=np.uint8)).save(tmp_path / f"masks/{split}/{name}.png")
     DataModule(Folder(str(tmp_path), class_names=NAMES), [], batch_size=1).check()
     source = Folder(str(tmp_path), class_names=NAMES, group_pattern=r"^(\w+)-")
-    with pytest.raises(ValueError, match=r"1 groups have samples in train and in val \(ann\)"):
+    with pytest.raises(ValueError, match=r"1 group both in train and in val \(ann\)"):
         DataModule(source, [], batch_size=1).check()
 
 

@@ -15,10 +15,11 @@ from litseg.models import SegmentationModel, create_network
 from litseg.training import SegmentationModule, schedule
 
 
-def unet_module(**options: Any) -> SegmentationModule:
-    """A U-Net of 6 classes with SGD at a constant rate; `options` go to the module."""
+def unet_module(heads: int = 0, **options: Any) -> SegmentationModule:
+    """A U-Net of 6 classes with SGD at a constant rate, with auxiliary heads or none; `options` go to the module."""
     torch.manual_seed(0)
-    return _module(create_network("unet", "resnet18", None, 3, 6, decoder_channels=[16, 16, 8, 8, 8]), options)
+    network = create_network("unet", "resnet18", None, 3, 6, heads, decoder_channels=[16, 16, 8, 8, 8])
+    return _module(network, options)
 
 
 def small_module(**options: Any) -> SegmentationModule:
@@ -35,7 +36,7 @@ def _module(network: nn.Module, options: dict[str, Any]) -> SegmentationModule:
     }
     return SegmentationModule(
         SegmentationModel(network, [127.5], [60.0]),
-        CrossEntropyLoss(),
+        options.pop("loss", CrossEntropyLoss()),
         SegmentationMetrics([f"class{index}" for index in range(6)], "multiclass"),
         "multiclass",
         **settings | options,
@@ -49,8 +50,8 @@ def small_data(train: int = 8) -> DataModule:
 
 def trainer_for(folder: Path, **options: Any) -> lightning.Trainer:
     """A Trainer on the CPU; `options` go to it."""
-    settings: dict[str, Any] = {"max_epochs": 1, "enable_checkpointing": False}
+    settings: dict[str, Any] = {"max_epochs": 1, "enable_checkpointing": False, "num_sanity_val_steps": 0}
     return lightning.Trainer(
         accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
-        default_root_dir=folder, num_sanity_val_steps=0, use_distributed_sampler=False, **settings | options,
+        default_root_dir=folder, use_distributed_sampler=False, **settings | options,
     )  # fmt: skip

@@ -49,9 +49,7 @@ def test_a_plateau_follows_the_validations_also_those_of_every_second_epoch(tmp_
     rates = _Rates()
 
     def plateau(optimizer: Any, total_steps: int) -> Plateau:
-        return Plateau(
-            optimizer, total_steps, "val/loss", "min", factor=0.5, patience=0, threshold=100, threshold_mode="abs"
-        )
+        return Plateau(optimizer, total_steps, "val/loss", "min", factor=0.5, patience=0, min_delta=100)
 
     trainer = trainer_for(tmp_path, max_epochs=7, check_val_every_n_epoch=2, callbacks=[rates])
     trainer.fit(unet_module(scheduler=plateau), datamodule=small_data(train=4))
@@ -85,3 +83,20 @@ def _standing(groups: Any) -> Any:
     from torch.optim import SGD
 
     return SGD(groups, lr=0.0)
+
+
+def test_auxiliary_heads_add_a_logged_term_to_the_training_loss_only(tmp_path: Path) -> None:
+    """Three heads stand still: the term is their sum, and enters with its weight."""
+    module = unet_module(heads=3, optimizer=_standing, auxiliary_weight=0.25)
+    trainer = trainer_for(tmp_path)
+    trainer.fit(module, datamodule=small_data(train=4))
+    values = trainer.callback_metrics
+    without = unet_module(optimizer=_standing)
+    trainer_for(tmp_path).fit(without, datamodule=small_data(train=4))
+    plain = without.trainer.callback_metrics
+    assert float(values["train/loss/auxiliary"]) > 3.0  # each about log 6
+    expected = plain["train/loss"] + 0.25 * values["train/loss/auxiliary"]
+    assert float(values["train/loss"]) == pytest.approx(float(expected), rel=1e-5)
+    assert "val/loss/auxiliary" not in values
+    assert float(values["val/loss"]) == pytest.approx(float(plain["val/loss"]), rel=1e-6)
+    assert "loss/auxiliary" not in module.value_names()

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -140,25 +141,53 @@ def test_an_unknown_option_is_refused_before_training() -> None:
         schedule(optimizer, 30, "poly", warmup_steps=5, powr=1.0)
 
 
+def _plateau(**options: Any) -> tuple[torch.optim.Optimizer, Plateau]:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    return optimizer, Plateau(optimizer, 100, **options)
+
+
+def _validated(optimizer: torch.optim.Optimizer, plateau: Plateau, values: list[float]) -> list[float]:
+    """The rates after one step and one validation each."""
+    found = []
+    for value in values:
+        optimizer.step()
+        plateau.step()
+        plateau.validated(value)
+        found.append(optimizer.param_groups[0]["lr"])
+    return found
+
+
 def test_a_plateau_drops_the_rate_after_its_patience_and_goes_on_after_a_resume() -> None:
-    def made() -> tuple[torch.optim.Optimizer, Plateau]:
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
-        return optimizer, Plateau(optimizer, 100, "val/miou", "max", factor=0.1, patience=1)
-
-    def rates(optimizer: torch.optim.Optimizer, plateau: Plateau, values: list[float]) -> list[float]:
-        found = []
-        for value in values:
-            plateau.step(value)
-            found.append(optimizer.param_groups[0]["lr"])
-        return found
-
-    values = [0.5, 0.6, 0.6, 0.59, 0.7, 0.6, 0.6]
-    whole = rates(*made(), values)
-    assert whole == pytest.approx([2.0, 2.0, 2.0, 0.2, 0.2, 0.2, 0.02])
-    optimizer, plateau = made()
-    first = rates(optimizer, plateau, values[:3])
+    options: dict[str, Any] = {"factor": 0.1, "patience": 1, "warmup_steps": 1}
+    values = [0.5, 0.6, 0.6, math.nan, 0.7, 0.6, 0.6, 0.8]
+    whole = _validated(*_plateau(**options), values)
+    assert whole == pytest.approx([2.0, 2.0, 2.0, 0.2, 0.2, 0.2, 0.02, 0.02])
+    optimizer, plateau = _plateau(**options)
+    first = _validated(optimizer, plateau, values[:3])
     states = optimizer.state_dict(), plateau.state_dict()
-    optimizer, plateau = made()
+    optimizer, plateau = _plateau(**options)
     optimizer.load_state_dict(states[0])
     plateau.load_state_dict(states[1])
-    assert first + rates(optimizer, plateau, values[3:]) == whole
+    assert first + _validated(optimizer, plateau, values[3:]) == whole
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_plateau_without_warm_up_equals_torch(mode: Any) -> None:
+    values = torch.rand(60, generator=torch.Generator().manual_seed(1)).tolist()
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, mode, factor=0.7, patience=2, threshold=0.05, threshold_mode="abs", eps=0.0
+    )
+    theirs = []
+    for value in values:
+        reference.step(value)
+        theirs.append(optimizer.param_groups[0]["lr"])
+    ours = _validated(*_plateau(mode=mode, factor=0.7, patience=2, min_delta=0.05), values)
+    assert len(set(ours)) > 5
+    assert ours == pytest.approx(theirs, rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [{"mode": "best"}, {"factor": 1.0}, {"patience": -1}])
+def test_a_plateau_refuses_what_cannot_be(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="scheduler: expected mode max or min, factor between 0 and 1"):
+        _plateau(**wrong)

@@ -9,7 +9,9 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from litseg.training import WeightAverage
+from litseg.losses import CompoundLoss, CrossEntropyLoss, DiceLoss
+from litseg.losses.weight_schedule import Linear
+from litseg.training import LossWeights, WeightAverage
 from tests.training.fitting import small_data, trainer_for, unet_module
 
 WEIGHT, MEAN = "model.network.encoder.conv1.weight", "model.network.encoder.bn1.running_mean"
@@ -116,3 +118,26 @@ def test_a_resumed_training_goes_on_with_both(fitted: Any, tmp_path: Path) -> No
     assert torch.equal(begun.after[0][WEIGHT], seen.after[4 * saved["epoch"] + 3][WEIGHT])
     assert average._average_model is not None
     assert int(average._average_model.n_averaged) == 4 * (saved["epoch"] + 2)
+
+
+def test_scheduled_loss_weights_are_copied_and_metrics_left_alone(tmp_path: Path) -> None:
+    """4 steps an epoch: the weight of dice in step n of 8 is 2 n / 8, also in the validation that follows."""
+    loss = CompoundLoss({"ce": (1.0, CrossEntropyLoss()), "dice": (Linear(0.0, 2.0), DiceLoss())})
+    module, seen, average = unet_module(loss=loss), _Seen(), WeightAverage(0.9)
+    assert all(name.startswith(("model.", "loss.")) for name, _ in module.named_buffers())  # no state of a metric
+    trainer = trainer_for(tmp_path, max_epochs=2, callbacks=[LossWeights(), average, seen])
+    trainer.fit(module, datamodule=small_data())
+    weights = "loss.fixed_weights"
+    assert [float(state[weights][1]) for state in seen.after] == [step / 4 for step in range(8)]
+    assert [float(state[weights][1]) for state in seen.validated] == [0.75, 0.75, 1.75, 1.75]
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    saved = torch.load(tmp_path / "last.ckpt", weights_only=False)
+    assert saved["state_dict"][weights].tolist() == saved["current_model_state"][weights].tolist() == [1.0, 1.75]
+    assert not torch.equal(saved["state_dict"][WEIGHT], saved["current_model_state"][WEIGHT])
+    values = trainer.callback_metrics
+    expected = values["val/loss/ce"] + 1.75 * values["val/loss/dice"]
+    assert float(values["val/loss"]) == pytest.approx(float(expected), rel=1e-5)
+    plain = unet_module(loss=loss)
+    trainer_for(tmp_path, max_epochs=2, callbacks=[LossWeights()]).fit(plain, datamodule=small_data())
+    same = plain.trainer.callback_metrics  # the average does not change the training, so nor what it measures
+    assert all(float(values[name]) == float(same[name]) for name in same if name.startswith("train/"))

@@ -226,6 +226,11 @@ def check_step(module: SegmentationModule, data: DataModule) -> None:
     try:
         loss_terms(module.loss, logits, target, pixel_weights)
     except Exception as error:  # and so may a user's loss
+        if isinstance(data.mix, MixUp):
+            raise ValueError(
+                f"the loss {type(module.loss).__name__} does not take the soft targets and pixel weights that "
+                f"mixing=mixup makes: {error}; choose one that does, such as loss=ce or loss=dice, or another mixing"
+            ) from error
         given = f"logits {tuple(logits.shape)} and target {tuple(target.shape)} {target.dtype}, void {IGNORE_INDEX}"
         raise ValueError(
             f"the loss {type(module.loss).__name__} fails on {given}, of the task {data.source.task}: {error}"

@@ -19,10 +19,14 @@ OPACITY = 0.55
 
 
 class Drawn(NamedTuple):
-    """One draw of a sample: image (H, W, C) in its raw range, mask (H, W) or in multilabel (H, W, classes)."""
+    """One draw of a sample: image (H, W, C) in its raw range, mask (H, W) or in multilabel (H, W, classes).
+
+    `share`: of a blend of two samples (MixUp), how much is the one whose mask this is.
+    """
 
     image: NDArray[np.generic]
     mask: Array
+    share: float | None = None
 
 
 def contact_sheet(
@@ -47,7 +51,9 @@ def contact_sheet(
             sheet.paste(tile, (left, top + LINE))
             shape = "{} x {}".format(*draws[column // 2].mask.shape[:2])
             draw = f"draw {column // 2 + 1}" if len(draws) > 1 else "as stored"
-            title = f"{draw}, {shape}" if column % 2 == 0 else f"labels, {draw}"
+            share = draws[column // 2].share
+            whose = "labels" if share is None else f"labels of {share:.0%} of the blend"
+            title = f"{draw}, {shape}" if column % 2 == 0 else f"{whose}, {draw}"
             pen.text((left, top + 3), f"{_short(name)}: {title}" if column == 0 else title, fill="black", font=FONT)
         top += height
     _draw_legend(sheet, legend, palette, top + GAP)

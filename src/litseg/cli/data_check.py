@@ -9,7 +9,7 @@ from rich.table import Table
 
 from litseg.cli.data_verbs import Options, console_width
 from litseg.data.checking.checks import check
-from litseg.data.checking.findings import Contents, Finding, some
+from litseg.data.checking.findings import Contents, Finding, counted, some
 from litseg.data.source import Source
 
 
@@ -29,7 +29,7 @@ def check_data(source: Source, _cfg: DictConfig, options: Options) -> int:
         print(f"{finding.level}: {finding.message}", file=sys.stderr if finding.level == "error" else sys.stdout)
     errors = sum(finding.level == "error" for finding in findings)
     warnings = len(findings) - errors
-    print(f"{errors} errors, {warnings} warnings")
+    print(f"{counted(errors, 'error')}, {counted(warnings, 'warning')}")
     if warnings and not errors and options.strict:
         print("error: strict=true, and there are warnings", file=sys.stderr)
     return 2 if errors or (warnings and options.strict) else 0
@@ -53,6 +53,6 @@ def _table(findings: list[Finding]) -> Table:
     table = Table("level", "problem", "split", "files", "which", title="findings", title_justify="left")
     for finding in findings:
         style = "red" if finding.level == "error" else "yellow"
-        count = str(len(finding.files)) if finding.files else "-"
-        table.add_row(f"[{style}]{finding.level}[/]", finding.kind, finding.where, count, escape(some(finding.files)))
+        count, which = (str(len(finding.files)), escape(some(finding.files))) if finding.files else ("-", "see below")
+        table.add_row(f"[{style}]{finding.level}[/]", finding.kind, finding.where, count, which)
     return table

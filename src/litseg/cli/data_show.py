@@ -14,6 +14,8 @@ from litseg.data.source import Source
 if TYPE_CHECKING:
     import torch
 
+    from litseg.data.samples import Item
+
 EPOCHS = (0, 1)
 
 
@@ -49,7 +51,12 @@ def _as_trained(cfg: DictConfig, chosen: list[int]) -> list[list[Drawn]]:
     cfg.loader.batch_size = 1  # samples of different sizes can be looked at too
     samples = build_data(cfg).train_dataloader().dataset
     batches = [samples.__getitems__([(epoch, index) for index in chosen]) for epoch in EPOCHS]  # type: ignore[attr-defined]
-    return [[Drawn(_channels_last(item["image"]), _channels_last(item["mask"])) for item in batch] for batch in batches]
+    return [[_drawn(item) for item in batch] for batch in batches]
+
+
+def _drawn(item: "Item") -> Drawn:
+    share = float(item["share"]) if "share" in item else None
+    return Drawn(_channels_last(item["image"]), _channels_last(item["mask"]), share)
 
 
 def _channels_last(tensor: "torch.Tensor") -> NDArray[Any]:

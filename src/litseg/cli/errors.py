@@ -45,24 +45,38 @@ def _instantiation(error: InstantiationException) -> str:
     """Hydra wraps what a constructor raised; its own first line names the target, its last the config key."""
     cause: BaseException | None = error.__cause__
     key = re.search(r"full_key: (\S+)", str(error))
-    where = f" (config key {key.group(1)})" if key else ""
+    shown = re.sub(r"(?<=[^\d.])(\d+)(?=\.|$)", r"[\1]", key.group(1)) if key else ""  # Hydra: augmentation.train0
+    where = f" (config key {shown})" if key else ""
     if isinstance(cause, ValueError | OSError):
         return f"{cause}{where}"
     first = next(line for line in str(error).splitlines() if line)
     detail = f": {cause}" if cause is not None and str(cause) not in first else ""
+    if fixed := re.search(r"got multiple values for (?:keyword )?argument '(\w+)'", f"{first} {cause}"):
+        return f"{shown}.{fixed.group(1)}: {_target(first).rpartition('.')[2]} brings its own; leave the key out"
     hint = _nearest_argument(first, str(cause))
     return f"{first.split(', see chained')[0].split(', set env')[0].rstrip(':')}{detail}{where}{hint}"
 
 
+def _target(first: str) -> str:
+    """What could not be called, as Hydra's first line names it; empty where it does not."""
+    found = re.search(r"target '([^']+)'", first)
+    return found.group(1) if found else ""
+
+
 def _nearest_argument(first: str, cause: str) -> str:
-    """The arguments nearest to one that a constructor does not take, those of its base classes included."""
-    target, wrong = re.search(r"target '([^']+)'", first), re.search(r"unexpected keyword argument '(\w+)'", cause)
-    if target is None or wrong is None:
+    """The arguments nearest to one that a constructor does not take; those of base classes where it passes on more."""
+    target, wrong = _target(first), re.search(r"unexpected keyword argument '(\w+)'", cause)
+    if not target or wrong is None:
         return ""
-    found = get_object(target.group(1))
+    found = get_object(target)
     makers = [vars(base).get("__init__") for base in found.__mro__] if isinstance(found, type) else [found]
-    known = {name for maker in makers if inspect.isfunction(maker) for name in inspect.signature(maker).parameters}
-    return f"; {_nearest(wrong.group(1), sorted(known - {'self', 'kwargs', 'args'}))}"
+    known: set[str] = set()
+    for maker in filter(inspect.isfunction, makers):
+        parameters = inspect.signature(maker).parameters.values()
+        known |= {each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
+        if all(each.kind != each.VAR_KEYWORD for each in parameters):
+            break
+    return f"; {_nearest(wrong.group(1), sorted(known - {'self'}))}"
 
 
 def explain_composition(error: HydraException | OmegaConfBaseException, overrides: Sequence[str]) -> str:
@@ -110,9 +124,14 @@ def _flatten(node: Any, prefix: str = "") -> list[str]:
 
 
 def _nearest(name: str, options: Sequence[str]) -> str:
-    close = get_close_matches(name, options, n=3, cutoff=0.5)
+    parent, _, word = name.rpartition(".")
+    inside = [option for option in options if parent and option.rpartition(".")[0] == parent]
+    if inside:  # by the last word alone: data.fold is nothing like data.root
+        close = [f"{parent}.{each}" for each in get_close_matches(word, [each.rpartition(".")[2] for each in inside])]
+    else:
+        close = get_close_matches(name, options, n=3, cutoff=0.5)
     if not close:  # a right last word under a wrong path, such as model.encoder_weights given as encoder_weights
         close = [option for option in options if option.rpartition(".")[2] == name.rpartition(".")[2]][:3]
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"expected one of: {', '.join(options[:40])}"
+    return f"expected one of: {', '.join((inside or list(options))[:40])}"

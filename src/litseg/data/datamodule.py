@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Sampler
 from litseg.data.augmenting.augmentation import Augmentation
 from litseg.data.augmenting.copy_paste import CopyPaste
 from litseg.data.augmenting.rare_classes import Draw
+from litseg.data.checking.findings import counted
 from litseg.data.decoded import Decoded
 from litseg.data.machine import allowed_cpus, keep_freed_memory
 from litseg.data.pair_table import PairTable
@@ -185,8 +186,8 @@ class DataModule(lightning.LightningDataModule):
             if found := leak(self.scans[first], self.scans[second]):
                 here, there = self.source.pairs(first)[found[0][0]], self.source.pairs(second)[found[0][1]]
                 raise ValueError(
-                    f"data: {len(found)} images are in {first} and in {second}, such as {here.images[0]} and "
-                    f"{there.images[0]}; expected splits without common images, remove them from one"
+                    f"data: {counted(len(found), 'image')} both in {first} and in {second}, such as {here.images[0]} "
+                    f"and {there.images[0]}; expected splits without common images, remove them from one"
                 )
 
     def _refuse_ragged_batches(self) -> None:

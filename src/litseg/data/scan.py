@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from litseg.data.checking.findings import counted
 from litseg.data.machine import cache_folder, in_threads
 from litseg.data.sample_scan import BrokenSampleError, Sample, scan_sample
 from litseg.data.source import Pair, Source
@@ -117,7 +118,7 @@ def divided(first: str, second: str, groups: Sequence[str]) -> str:
     """What to do about groups that two splits share."""
     some = ", ".join(groups[:3]) + (", ..." if len(groups) > 3 else "")
     return (
-        f"data: {len(groups)} groups have samples in {first} and in {second} ({some}); expected each in one split: "
+        f"data: {counted(len(groups), 'group')} both in {first} and in {second} ({some}); expected each in one split: "
         "correct the splits, or set data.group_pattern=null if the groups do not matter"
     )
 

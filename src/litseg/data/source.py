@@ -245,10 +245,10 @@ class Source(ABC):
         """What to do about raw labels without a class."""
         known = [int(value) for value in np.flatnonzero(self.labels != UNSEEN)]
         some = ", ".join(map(str, raw[:8])) + (", ..." if len(raw) > 8 else "")
-        message = f"{where}: label {some} has no class: expected one of {known}"
+        message = f"{where}: label {some} has no class: expected one of {known}; "
         if 255 in raw:
-            message += "; if 255 is void set data.void=255, if it is the foreground set 'data.label_map={0: 0, 255: 1}'"
-        return message + ("" if 255 in raw else "; correct the mask, add a class name or map it by data.label_map")
+            return message + "if 255 is the foreground set 'data.label_map={0: 0, 255: 1}', if it is void data.void=255"
+        return message + "correct the mask, add a class name or map it by data.label_map"
 
 
 def _resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:

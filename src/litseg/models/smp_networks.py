@@ -8,6 +8,7 @@ from typing import Any
 import timm
 from torch import nn
 
+from litseg.models.auxiliary_heads import AuxiliaryHeads
 from litseg.models.encoder_names import TIMM, find_architecture, find_encoder, nearest
 from litseg.models.encoder_weights import check_weights, with_weights
 from litseg.models.input_sizes import InputSizes, RefusedError, find_input_sizes
@@ -35,6 +36,7 @@ def create_network(
     encoder_weights: str | None,
     in_channels: int,
     classes: int,
+    auxiliary_heads: int = 0,
     **options: Any,
 ) -> nn.Module:
     """An smp network by name.
@@ -46,17 +48,22 @@ def create_network(
         encoder_weights: the name of pretrained weights, "imagenet" for most; None starts from random ones.
         in_channels: channels of the images.
         classes: channels of the logits.
+        auxiliary_heads: how many feature maps of the encoder predict the classes too in training, see `AuxiliaryHeads`.
         **options: further arguments of the architecture (`decoder_channels`) or of a timm encoder
             (`drop_path_rate`), and `image_size`: the side in pixels that a timm encoder of fixed size is made for.
 
     Returns:
-        (N, in_channels, H, W) to logits (N, classes, H, W), with three attributes for `SegmentationModel`:
-        `stride`, which must divide H and W, `minimum_size` and `maximum_size` (None: any) of both, in pixels.
+        (N, in_channels, H, W) to logits (N, classes, H, W), in training with auxiliary heads to a list of logits, with
+        three attributes for `SegmentationModel`: `stride`, which must divide H and W, `minimum_size` and `maximum_size`
+        (None: any) of both, in pixels.
 
     Raises:
-        ValueError: an unknown name or option, or a pair that does not fit; the message says what does.
+        ValueError: an unknown name or option, more heads than feature maps, or a pair that does not fit; the message
+            says what does.
         OSError: the weights can neither be fetched nor read.
     """
+    if auxiliary_heads < 0:
+        raise ValueError(f"model.auxiliary_heads: expected 0 or more, got {auxiliary_heads}")
     network_class, encoder = find_architecture(architecture), find_encoder(encoder_name)
     plan = _Plan(network_class, encoder, in_channels, classes, _checked_options(network_class, encoder, options))
     if encoder_weights is not None:
@@ -66,6 +73,8 @@ def create_network(
         network = plan.build()
     else:
         network = with_weights(encoder, encoder_weights, lambda: plan.build(encoder_weights))
+    if auxiliary_heads:  # drawn after the network, whose weights are then the same without them
+        network = AuxiliaryHeads(network, auxiliary_heads, classes)
     network.stride, network.minimum_size, network.maximum_size = sizes.stride, sizes.minimum, sizes.maximum
     return network  # type: ignore[no-any-return]  # smp has no types
 

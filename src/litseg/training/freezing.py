@@ -8,23 +8,26 @@ from litseg.training.parameter_groups import find_encoder
 
 
 class FrozenEncoder(Callback):
-    """For the first epochs the encoder gets no gradient and its batch norm keeps its statistics.
+    """For the first epochs or steps the encoder gets no gradient and its batch norm keeps its statistics.
 
     The optimizer skips parameters without a gradient, decay included. The schedule goes on meanwhile.
 
     Args:
         epochs: how many, counted from the start of the training, also where it is resumed.
+        steps: how many optimizer steps, in place of `epochs`.
 
     Raises:
-        ValueError: `epochs` below 1; in training, a network without an encoder, or several processes under a strategy
-            that waits for every gradient.
+        ValueError: `epochs` or `steps` below 1; in training, a network without an encoder, or several processes under
+            a strategy that waits for every gradient.
     """
 
-    def __init__(self, epochs: int = 1) -> None:
-        if epochs < 1:
-            raise ValueError(f"callbacks.frozen_encoder.epochs: expected at least 1, got {epochs}")
-        self.epochs = epochs
+    def __init__(self, epochs: int = 1, steps: int | None = None) -> None:
+        if epochs < 1 or (steps is not None and steps < 1):
+            name, got = ("epochs", epochs) if steps is None else ("steps", steps)
+            raise ValueError(f"callbacks.frozen_encoder.{name}: expected at least 1, got {got}")
+        self.epochs, self.steps = epochs, steps
         self._frozen: list[nn.Parameter] = []
+        self._norms: list[nn.Module] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuses what cannot work."""
@@ -38,24 +41,28 @@ class FrozenEncoder(Callback):
                 "trainer.strategy=ddp_find_unused_parameters_true"
             )
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Freezes after the optimizer was made, which is to know the encoder; releases when the epochs are over."""
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
+        """Freezes after the optimizer was made, which is to know the encoder; releases when the time is over."""
+        if self._is_over(trainer):
+            self._release()
+            return
         encoder = find_encoder(pl_module.model)  # type: ignore[arg-type]
-        if trainer.current_epoch < self.epochs and not self._frozen:
+        if not self._frozen:
             self._frozen = [each for each in encoder.parameters() if each.requires_grad]
+            self._norms = [part for part in _batch_norms(encoder) if part.training]  # not those frozen by others
             for each in self._frozen:
                 each.requires_grad_(False)
-        elif trainer.current_epoch >= self.epochs and self._frozen:
-            for each in self._frozen:
-                each.requires_grad_(True)
-            self._frozen = []
-            for part in _batch_norms(encoder):
-                part.train()
+        _evaluate(_batch_norms(encoder))  # each time: Lightning sets modes at several places, all of them before this
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
-        """Lightning sets modes at several places: this is after all of them."""
-        if self._frozen:
-            _evaluate(_batch_norms(find_encoder(pl_module.model)))  # type: ignore[arg-type]
+    def _is_over(self, trainer: Trainer) -> bool:
+        return trainer.current_epoch >= self.epochs if self.steps is None else trainer.global_step >= self.steps
+
+    def _release(self) -> None:
+        for each in self._frozen:
+            each.requires_grad_(True)
+        for part in self._norms:
+            part.train()
+        self._frozen, self._norms = [], []
 
 
 class FrozenBatchNorm(Callback):

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import lightning
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -36,7 +37,7 @@ class SegmentationModule(lightning.LightningModule):
         task: multiclass, binary or multilabel.
         optimizer: makes the optimizer from the parameter groups.
         scheduler: makes the schedule as `scheduler(optimizer, total_steps=n)`, stepped once per optimizer step; a
-            `Plateau` once per validation.
+            `Plateau` is also told its value after each validation.
         auxiliary_weight: factor of the loss of each auxiliary output.
         channels_last: keep images and convolutions in the channels-last memory format.
         decay_norm_and_bias: see `litseg.training.parameter_groups`.
@@ -113,8 +114,8 @@ class SegmentationModule(lightning.LightningModule):
         if stage == "train":
             self.log("train/loss_step", terms["loss"].detach(), on_step=True, on_epoch=False, prog_bar=True)
 
-    def _log_epoch(self, stage: str) -> None:
-        """Logs losses and scores of the whole epoch; both sum over the ranks inside `compute`."""
+    def _log_epoch(self, stage: str) -> dict[str, Tensor]:
+        """Logs and returns losses and scores of the whole epoch; both sum over the ranks inside `compute`."""
         metric, means = self._metric(stage), self._means(stage)
         values = {
             name: mean.compute() for name, mean in means.items() if mean.update_called or name not in TRAINING_ONLY
@@ -127,6 +128,7 @@ class SegmentationModule(lightning.LightningModule):
             self.log(f"{stage}/{name}", value.float(), prog_bar=name == "miou")
         for each in (metric, *means.values()):
             each.reset()
+        return values
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what the epoch has counted so far, over all ranks, so that a resume within it reports the whole."""
@@ -164,8 +166,11 @@ class SegmentationModule(lightning.LightningModule):
         self._log_epoch("train")
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the validation losses and scores."""
-        self._log_epoch("val")
+        """Logs the validation losses and scores; in training a plateau schedule takes its value from them."""
+        values = self._log_epoch("val")
+        in_training = self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking
+        if in_training and isinstance(scheduler := self.lr_schedulers(), Plateau):
+            scheduler.validated(float(values[scheduler.monitor.removeprefix("val/")]))
 
     def on_test_epoch_end(self) -> None:
         """Logs the test losses and scores."""
@@ -191,11 +196,7 @@ class SegmentationModule(lightning.LightningModule):
         optimizer, scheduler = self.optimizer_and_schedule(steps)
         log.info("optimizer %s: %s", type(optimizer).__name__, describe_groups(optimizer))
         log.info("schedule over %d optimizer steps", steps)
-        how: dict[str, Any] = {"interval": "step"}
-        if isinstance(scheduler, Plateau):  # a value is there after the epochs that are validated
-            every = self.trainer.check_val_every_n_epoch or 1
-            how = {"interval": "epoch", "frequency": every, "monitor": scheduler.monitor}
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **how}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
 def _loss_means(loss: nn.Module) -> nn.ModuleDict:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR
 
 
 def constant(progress: float) -> float:
@@ -100,20 +100,61 @@ def warmup_length(warmup_steps: float, total_steps: int) -> int:
     return round(warmup_steps * total_steps) if warmup_steps < 1 else int(warmup_steps)
 
 
-class Plateau(ReduceLROnPlateau):
+class Plateau(LambdaLR):
     """Multiplies the rates by `factor` when a validation value has not improved for more than `patience` validations.
+
+    The factor before each optimizer step is that of the warm-up, see `factor_at`, times factor^drops. Steps, drops,
+    best value and patience used up are its state. `SegmentationModule` tells it the values of every validation before
+    checkpoints of that validation are written, so that a resume from any of them is exact; torch's ReduceLROnPlateau
+    is told afterwards, and has no warm-up.
 
     Args:
         optimizer: its learning rates are the base.
-        total_steps: not used; the end of training does not matter here.
+        total_steps: only a warm-up given as a share depends on it.
         monitor: the validation value, such as val/miou.
         mode: max where a larger value is better, else min.
-        **options: torch's `factor`, `patience`, `threshold`, `cooldown`, `min_lr`.
+        factor: between 0 and 1.
+        patience: this many validations in a row without improvement change nothing; the next one does.
+        min_delta: an improvement is larger than this.
+        warmup_steps: as in `schedule`; validations during the warm-up never count as being without improvement.
+
+    Raises:
+        ValueError: an argument is outside.
     """
 
     def __init__(
-        self, optimizer: Optimizer, total_steps: int, monitor: str = "val/miou", mode: str = "max", **options: Any
+        self,
+        optimizer: Optimizer,
+        total_steps: int,
+        monitor: str = "val/miou",
+        mode: str = "max",
+        factor: float = 0.1,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        warmup_steps: float = 0,
     ) -> None:
-        del total_steps
-        super().__init__(optimizer, mode=mode, **options)  # type: ignore[arg-type]  # torch checks the word
-        self.monitor = monitor
+        if mode not in ("max", "min") or not 0 < factor < 1 or patience < 0:
+            raise ValueError(
+                "scheduler: expected mode max or min, factor between 0 and 1 and patience of at least 0, "
+                f"got {mode!r}, {factor} and {patience}"
+            )
+        self.monitor, self.mode = monitor, mode
+        self.factor, self.patience, self.min_delta = factor, patience, min_delta
+        self.warmup_steps = warmup_length(warmup_steps, total_steps)
+        self.best, self.waited, self.drops = -math.inf, 0, 0
+        super().__init__(optimizer, self._factor)
+
+    def validated(self, value: float) -> None:
+        """Takes the monitored value of a validation; a drop holds from the next step on. NaN is no improvement."""
+        gain = value if self.mode == "max" else -value
+        if gain > self.best + self.min_delta:
+            self.best, self.waited = gain, 0
+        elif self.last_epoch >= self.warmup_steps:
+            self.waited += 1
+        if self.waited > self.patience:
+            self.drops, self.waited = self.drops + 1, 0
+            for group, rate in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+                group["lr"] = rate * self._factor(self.last_epoch)
+
+    def _factor(self, step: int) -> float:
+        return factor_at(step, 0, self.warmup_steps, constant) * self.factor**self.drops

@@ -14,8 +14,8 @@ class WeightAverage(WeightAveraging):
 
     After optimizer step n, counted from 0: average <- d average + (1 - d) weights, d = min(decay, (1 + n) / (10 + n)),
     so that a short training is not held back by its first weights (the rule of TensorFlow's ExponentialMovingAverage
-    with `num_updates`). Buffers in floating point, such as the statistics of batch norm, are averaged alike; integers
-    are copied.
+    with `num_updates`). Buffers of the model in floating point, such as the statistics of batch norm, are averaged
+    alike; integers and the buffers of the loss, such as scheduled weights, are copied. Metrics are not touched.
 
     Validation during training runs with the average. A checkpoint holds it as `state_dict`, with the trained weights
     as `current_model_state`, from which a resumed training goes on.
@@ -41,6 +41,15 @@ class WeightAverage(WeightAveraging):
         steps = int(count)
         decay = min(self.decay, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(averages, current, 1 - decay)  # exact for what does not change, unlike a weighted sum
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Takes the step into the average, and the loss's own weights as they are."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        assert self._average_model is not None
+        for copy, buffer in zip(self._average_model.module.loss.buffers(), pl_module.loss.buffers(), strict=True):  # type: ignore[union-attr]
+            copy.copy_(buffer)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Swaps the average in, in training; afterwards the module holds the checkpoint that is evaluated."""

@@ -60,7 +60,7 @@ def test_a_broken_zip_and_a_sample_without_masks_are_named(archive: Path, tmp_pa
     with pytest.raises(ValueError, match=r"stage1_train\.zip"):
         DSB2018(str(archive)).pairs("train")
     shutil.rmtree(tmp_path / "tree" / "03ab" / "masks")
-    with pytest.raises(ValueError, match=r"1 samples have no masks.*03ab"):
+    with pytest.raises(ValueError, match=r"1 sample without masks.*03ab"):
         DSB2018(str(tmp_path / "tree")).pairs("train")
 
 

@@ -49,14 +49,14 @@ def test_multilabel_reads_a_folder_of_masks_for_each_class(write_folder: WriteTr
 def test_an_image_without_a_mask_is_named(write_folder: WriteTree) -> None:
     root = write_folder()
     (root / "masks" / "004.png").unlink()
-    with pytest.raises(ValueError, match=r"1 images of .* have no mask in .*: 004"):
+    with pytest.raises(ValueError, match=r"1 image of .* without a mask in .*: 004"):
         Folder(str(root), class_names=NAMES).pairs("train")
 
 
 def test_a_mask_without_an_image_is_named(write_folder: WriteTree) -> None:
     root = write_folder()
     (root / "images" / "004.png").unlink()
-    with pytest.raises(ValueError, match=r"1 masks of .* have no image in .*: 004"):
+    with pytest.raises(ValueError, match=r"1 mask of .* without an image in .*: 004"):
         Folder(str(root), class_names=NAMES).pairs("train")
 
 

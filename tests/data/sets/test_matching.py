@@ -39,11 +39,11 @@ def test_a_list_gives_the_first_words_in_its_order(tmp_path: Path) -> None:
 
 def test_samples_without_an_image_or_a_mask_are_named() -> None:
     some = {name: Path(name) for name in "abcde"}
-    with pytest.raises(ValueError, match=r"here: 4 samples have no mask: b, c, d, \.\.\.; restore"):
+    with pytest.raises(ValueError, match=r"here: 4 samples without mask: b, c, d, \.\.\.; restore"):
         matched(some, {"a": Path("a")}, where="here")
-    with pytest.raises(ValueError, match="here: 1 samples have no image: x"):
+    with pytest.raises(ValueError, match="here: 1 sample without image: x"):
         matched(some, some | {"x": Path("x")}, where="here")
-    with pytest.raises(ValueError, match="list: 1 samples have no image: x"):
+    with pytest.raises(ValueError, match="list: 1 sample without image: x"):
         matched(some, some, ["a", "x"], "list")
 
 

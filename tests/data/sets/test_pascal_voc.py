@@ -63,5 +63,5 @@ def test_a_mask_of_sbd_that_is_missing_is_named(tmp_path: Path) -> None:
     pascal_voc(tmp_path)
     sbd(tmp_path)
     shutil.rmtree(tmp_path / "benchmark_RELEASE" / "dataset" / "cls")
-    with pytest.raises(ValueError, match=r"3 annotations of SBD are missing, such as .*2007_000007\.mat"):
+    with pytest.raises(ValueError, match=r"SBD: 3 annotations missing, such as .*2007_000007\.mat"):
         PascalVOC(str(tmp_path), augmented=True).pairs("train")

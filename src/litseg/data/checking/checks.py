@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from litseg.data.checking.findings import Contents, Finding, some
+from litseg.data.checking.findings import Contents, Finding, counted, some
 from litseg.data.checking.label_causes import likely_cause
 from litseg.data.checking.lookalikes import lookalikes
 from litseg.data.checking.odd_pixels import odd_pixels
@@ -110,8 +110,8 @@ def _unseen_message(source: Source, split: str, files: Sequence[str], errors: li
         for label, pixels in error.labels.items():
             counts[label] += pixels
     most = sorted(counts, key=lambda label: -counts[label])[:3]
-    counted = ", ".join(f"{counts[label]:,} pixels of {label}" for label in most)
-    where = f"{split}: {len(files)} masks ({some(files)}), {counted}"
+    described = ", ".join(f"{counts[label]:,} pixels of {label}" for label in most)
+    where = f"{split}: {counted(len(files), 'mask')} ({some(files)}), {described}"
     cause = likely_cause(counts, source)
     return source.unseen_message(np.array(sorted(counts)), where) + (f"; likely cause: {cause}" if cause else "")
 
@@ -128,7 +128,8 @@ def _labels(source: Source, content: Contents) -> list[Finding]:
     empty = np.flatnonzero(scan.pixels[:, -1] == entries)
     void = [content.names[place] for place in empty.tolist()]
     if void:
-        message = f"{len(void)} {split} samples are void everywhere and teach nothing ({some(void)}); leave them out"
+        samples = counted(len(void), f"{split} sample")
+        message = f"{samples} void everywhere ({some(void)}), from which nothing is learnt; leave out such samples"
         findings.append(Finding("warning", "all void", split, tuple(void), message))
     absent = [source.class_names[place] for place in np.flatnonzero(scan.pixels[:, :-1].sum(axis=0) == 0).tolist()]
     if absent:

@@ -46,6 +46,11 @@ class Contents:
         return [name for name, sample in zip(self.names, self.samples, strict=True) if where(sample)]
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 image`, `2 images`, `0 images`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def some(names: Sequence[str]) -> str:
     """The last parts of up to three file names, and how many more there are."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

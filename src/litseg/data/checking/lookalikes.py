@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from litseg.data.checking.findings import Contents, Finding
+from litseg.data.checking.findings import Contents, Finding, counted
 from litseg.data.checking.near_duplicates import Twins, near_duplicates, neighbouring_frames
 from litseg.data.source import SPLITS
 
@@ -42,12 +42,12 @@ def lookalikes(contents: list[Contents]) -> list[Finding]:
 def _identical(splits: tuple[str, ...], groups: list[list[str]]) -> Finding:
     files = tuple(name for group in groups for name in group)
     if len(splits) == 1:
-        message = f"{splits[0]}: {len(groups)} images are there more than once, such as {' = '.join(groups[0][:3])}; "
+        message = f"{splits[0]}: {counted(len(groups), 'image')} more than once, such as {' = '.join(groups[0][:3])}; "
         return Finding("warning", "identical images", splits[0], files, message + "keep one of each")
     where = " and ".join(splits)
     message = (
-        f"{len(groups)} images are in {where}, byte for byte, such as {' = '.join(groups[0][:3])}; a score on what was "
-        "trained says nothing: keep each in one split"
+        f"{counted(len(groups), 'image')} both in {where}, byte for byte, such as {' = '.join(groups[0][:3])}; a score "
+        "on what was trained says nothing: keep each in one split"
     )
     return Finding("error", "leak", where, files, message)
 
@@ -65,7 +65,7 @@ def _twins_findings(kind: str, found: list[Twins], by_split: Mapping[str, Conten
             for split, place in zip(twins.splits, twins.places, strict=True)
         ]
         where = " and ".join(splits)
-        message = f"{len(group)} pairs of {where}, such as {files[0]} and {files[1]} (correlation "
+        message = f"{counted(len(group), 'pair')} of {where}, such as {files[0]} and {files[1]} (correlation "
         message += f"{best.correlation:.3f}), {what}"
         findings.append(Finding("warning", kind, where, tuple(dict.fromkeys(files)), message))
     return findings

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from litseg.data.checking.findings import counted
 from litseg.data.fetching.extract import extract
 from litseg.data.machine import cache_folder
 from litseg.data.reader import Array, read_labels
@@ -65,7 +66,7 @@ class DSB2018(Source):
         pairs = [_pair(sample) for sample in samples]
         if lacking := [pair.id for pair in pairs if not pair.masks]:
             raise ValueError(
-                f"{folder}: {len(lacking)} samples have no masks/*.png, such as {lacking[0]}; restore them"
+                f"{folder}: {counted(len(lacking), 'sample')} without masks/*.png, such as {lacking[0]}; restore them"
             )
         return pairs
 

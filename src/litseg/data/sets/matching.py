@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from litseg.data.checking.findings import counted
 from litseg.data.source import Pair
 
 
@@ -68,5 +69,5 @@ def matched(
     for what, lacking in (("image", missing_image + extra), ("mask", missing_mask)):
         if lacking:
             some = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
-            raise ValueError(f"{where}: {len(lacking)} samples have no {what}: {some}; restore the files")
+            raise ValueError(f"{where}: {counted(len(lacking), 'sample')} without {what}: {some}; restore the files")
     return [Pair(name, (images[name],), (masks[name],)) for name in wanted]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from litseg.data.checking.findings import counted
 from litseg.data.source import IMAGE_SUFFIXES, Pair
 
 
@@ -47,9 +48,9 @@ def _matching(folder: Path, what: str, by_stem: dict[str, Path], images: Path) -
     """The files of `folder`, which must have the names of the images."""
     files = files_by_stem(folder)
     if missing := [name for name in by_stem if name not in files]:
-        raise ValueError(f"{len(missing)} images of {images} have no {what} in {folder}: {_some(missing)}")
+        raise ValueError(f"{counted(len(missing), 'image')} of {images} without a {what} in {folder}: {_some(missing)}")
     if extra := [name for name in files if name not in by_stem]:
-        raise ValueError(f"{len(extra)} {what}s of {folder} have no image in {images}: {_some(extra)}")
+        raise ValueError(f"{counted(len(extra), what)} of {folder} without an image in {images}: {_some(extra)}")
     return files
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from litseg.data.checking.findings import counted
 from litseg.data.machine import cache_folder, write_folder
 
 BROKEN = (  # of loadmat
@@ -29,7 +30,7 @@ def masks_as_png(files: Mapping[str, Path]) -> dict[str, Path]:
         ValueError: a file that is missing or holds no segmentation, naming it.
     """
     if missing := [path for path in files.values() if not path.is_file()]:
-        raise ValueError(f"{len(missing)} annotations of SBD are missing, such as {missing[0]}; restore them")
+        raise ValueError(f"SBD: {counted(len(missing), 'annotation')} missing, such as {missing[0]}; restore them")
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files.values()]
     key = hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:32]
     folder = cache_folder() / "sbd" / key
