@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from litseg.cli.errors import CONF, UserError
+from litseg.cli.saved_config import read_config
 from litseg.results import NOT_THE_EXPERIMENT, config_hash, is_held, read_status, unfinished_runs
 
 HARMLESS = ("loader.workers", "logger", "pictures", "data.root", "data.cache", "trainer.enable_progress_bar",
@@ -88,14 +89,12 @@ def _newest(cfg: DictConfig) -> Path | None:
 
 
 def _saved_config(folder: Path, trust: Sequence[str]) -> DictConfig:
-    """The config of a run folder, as if it had always lain where it lies now."""
     if not (folder / "config.yaml").is_file() or not read_status(folder):
         raise UserError(f"resume: expected a run folder, with config.yaml and status.json, got {folder}")
-    saved = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(saved, DictConfig)
-    moved = OmegaConf.create(_moved(OmegaConf.to_container(saved), str(saved.run_folder), str(folder)))
-    assert isinstance(moved, DictConfig)
-    return moved
+    try:
+        return read_config(folder, trust)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from error
 
 
 def _with_values(saved: DictConfig, cfg: DictConfig, words: Sequence[str]) -> DictConfig:
