@@ -6,7 +6,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +63,17 @@ def _logger(run: Any, folder: str, seconds: float) -> "BackgroundLogger":
 
     from litseg.training.background_logger import BackgroundLogger
 
-    upload = f"upload it later by: wandb sync {Path(run.dir).parent}"
-    log.info("W&B run %s (%s)", run.id, f"offline; {upload}" if run.offline else run.url)
-    logger = WandbLogger(experiment=run, save_dir=folder)
+    where = Path(run.dir).parent
+    offline = f"offline; upload it later by: wandb sync {where}"
+    log.info("W&B run %s (%s)", run.id, offline if run.offline else run.url)
     return BackgroundLogger(
-        logger, "W&B", lambda code: run.finish(exit_code=code), seconds, f"its local copy is whole; {upload}", _abandon
+        WandbLogger(experiment=run, save_dir=folder),
+        "W&B",
+        finish=lambda code: run.finish(exit_code=code),
+        seconds=seconds,
+        afterwards=f"upload its local copy by: wandb sync --include-online {where}",
+        abandon=_abandon,
+        run_id=run.id,
     )
 
 
@@ -150,10 +156,10 @@ def _has_key(settings: Any) -> bool:
 
 
 def _abandon() -> None:
-    """W&B would wait for its service process when Python ends, without a limit."""
+    """Ends W&B's service process, for whose uploads Python would wait when it ends; its files are written by then."""
+    import wandb
     from wandb.sdk import wandb_setup
 
-    try:
+    with suppress(Exception):  # another version of wandb, or a service that is gone: then there is nothing to end
         wandb_setup.singleton()._connection._proc._process.kill()
-    except AttributeError:  # another version of wandb; then the end of the process may have to wait
-        log.warning("W&B's service process could not be ended")
+        wandb.teardown()

@@ -29,6 +29,7 @@ class BackgroundLogger(Logger):
         seconds: how long `finish` may take, with what is still waiting then.
         afterwards: what to do where that was not enough; ends the message.
         abandon: called then.
+        run_id: of the service's run, where it is known.
     """
 
     WAITING = 10_000
@@ -41,9 +42,10 @@ class BackgroundLogger(Logger):
         seconds: float,
         afterwards: str,
         abandon: Callable[[], object] = lambda: None,
+        run_id: str = "",
     ) -> None:
         super().__init__()
-        self.logger, self.service = logger, service
+        self.logger, self.service, self.run_id = logger, service, run_id
         self._finish, self._seconds, self._afterwards, self._abandon = finish, seconds, afterwards, abandon
         self._calls: queue.Queue[Callable[[], object] | None] = queue.Queue(self.WAITING)
         self._said: set[str] = set()
@@ -75,9 +77,9 @@ class BackgroundLogger(Logger):
         return self.service
 
     @property
-    def version(self) -> str | int | None:
-        """The run's id, where it is known without asking the service."""
-        return getattr(self.logger, "_run_id", None) if self.service == "MLflow" else self.logger.version
+    def version(self) -> str:
+        """The run's id there; asking the service for it could take long."""
+        return self.run_id
 
     @property
     def save_dir(self) -> str | None:
@@ -123,6 +125,7 @@ class BackgroundLogger(Logger):
         self._thread.join(seconds)
         if self._thread.is_alive():
             log.warning("%s did not end within %g s; %s", self.service, self._seconds, self._afterwards)
+            self._said.add("failed")  # what the thread has to say now is not news
             self._abandon()
 
 

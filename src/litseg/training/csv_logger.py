@@ -33,6 +33,7 @@ class CsvLogger(Logger):
         self.path = Path(folder) / "metrics.csv"
         self._columns: set[str] | None = None  # of the file; None: to be read first
         self._waiting: list[Row] = []
+        self._before: set[tuple[int | None, frozenset[str]]] = set()  # step and columns of rows that are there
         self._warned = False
 
     @property
@@ -63,17 +64,28 @@ class CsvLogger(Logger):
             step: the batch's, counted in optimizer steps from 0; rows after an epoch have that of its last batch.
         """
         row = {key: value.item() if isinstance(value, Tensor) else value for key, value in metrics.items()}
-        self._waiting.append({**row, "step": step})
+        row["step"] = step
+        if (kind := (step, frozenset(row))) in self._before:
+            self._before.remove(kind)
+            return
+        self._waiting.append(row)
         self._guard(self._write)
 
     @rank_zero_only
     def rewind(self, step: int) -> None:
         """Drops the rows that a training resumed after `step` optimizer steps will log again.
 
+        Rows of the step before stay, and are not written twice: resumed from a checkpoint of a validation, Lightning
+        ends the epoch again, with what is left of its sums.
+
         Args:
             step: the checkpoint's `global_step`; rows of this step and later ones go.
         """
-        self._guard(lambda: self._rewrite(lambda row: _step(row) < step))
+        self._guard(lambda: self._cut(step))
+
+    def _cut(self, step: int) -> None:
+        self._rewrite(lambda row: _step(row) < step)
+        self._before = {(step - 1, frozenset(row)) for row in self._read()[1] if _step(row) == step - 1}
 
     def _guard(self, write: Callable[[], None]) -> None:
         try:
