@@ -46,16 +46,31 @@ def test_a_config_is_redacted_by_name_by_value_and_in_urls_and_otherwise_kept() 
 def test_what_came_from_the_environment_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INNOCENT", "sesame-1")
     monkeypatch.setenv("DATA", "/data/camvid")
-    raw = {"note": "it is ${oc.env:INNOCENT}", "copy": "${note}", "root": "${oc.env:DATA}", "u": "ftp://u:${oc.env:INNOCENT}@h"}
+    raw = {
+        "note": "it is ${oc.env:INNOCENT}",
+        "copy": "${note}",
+        "root": "${oc.env:DATA}",
+        "u": "ftp://u:${oc.env:INNOCENT}@h",
+    }
     config = {"note": "it is sesame-1", "copy": "it is sesame-1", "root": "/data/camvid", "u": "ftp://u:sesame-1@h"}
     redacted = redact(config, raw)
     assert redacted == {"note": raw["note"], "copy": "it is ***", "root": "/data/camvid", "u": raw["u"]}
 
 
 def test_values_that_text_must_not_show() -> None:
-    environment = {"HF_TOKEN": "hf-secret", "ASKED": "asked-for", "UNASKED": "unasked", "PWD": "/here/it/is", "PIN_TOKEN": "1"}
+    environment = {
+        "HF_TOKEN": "hf-secret",
+        "ASKED": "asked-for",
+        "UNASKED": "unasked",
+        "PWD": "/here/it/is",
+        "PIN_TOKEN": "1",
+    }
     raw = {"a": ["${oc.env:ASKED,default}"]}
-    assert secret_values({"password": "sesame-1", "token": False}, raw, environment) == {"hf-secret", "asked-for", "sesame-1"}
+    assert secret_values({"password": "sesame-1", "token": False}, raw, environment) == {
+        "hf-secret",
+        "asked-for",
+        "sesame-1",
+    }
 
 
 @pytest.mark.parametrize(

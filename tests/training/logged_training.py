@@ -22,7 +22,7 @@ class Line(lightning.LightningModule):
         self.line = nn.Linear(1, 1)
 
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
-        loss = self.line(batch[0]).square().mean()
+        loss: Tensor = self.line(batch[0]).square().mean()
         self.log("train/loss_step", loss)
         return loss
 

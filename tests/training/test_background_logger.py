@@ -1,6 +1,5 @@
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ class Service(DummyLogger):
             raise ConnectionError("server gone")
         self.got.append((metrics, step))
 
-    def log_hyperparams(self, params: dict[str, Any]) -> None:
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         self.got.append(params)
 
     def end(self, exit_code: int) -> None:
@@ -89,7 +88,7 @@ def test_a_folder_that_cannot_be_written_costs_tensorboard_a_warning(
     pytest.importorskip("tensorboard")
     (tmp_path / "run").write_text("a file where a folder should be")
     events = TensorBoardLogger(tmp_path / "run", name="", version="")
-    logger = BackgroundLogger(events, "TensorBoard", lambda code: events.finalize("success"), 20, "")
+    logger = BackgroundLogger(events, "TensorBoard", lambda _: events.finalize("success"), 20, "")
     logger.log_metrics({"loss": 1.0}, 0)
     finish_loggers(0)
     assert "TensorBoard failed (" in caplog.text

@@ -73,7 +73,7 @@ def test_a_resumed_training_has_the_rows_of_an_uninterrupted_one(
 @pytest.mark.faults
 def test_after_sigkill_too(tmp_path: Path) -> None:
     log_a_training(tmp_path / "whole")
-    code = f"from pathlib import Path; from tests.training.logged_training import log_a_training as go\n"
+    code = "from pathlib import Path; from tests.training.logged_training import log_a_training as go\n"
     code += f"go(Path({str(tmp_path / 'broken')!r}), save=('on_train_epoch_end', 4), stop=7, kill=True)"
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == -9
     before = _rows(tmp_path / "broken")
@@ -109,7 +109,9 @@ def test_on_a_full_disk_it_warns_once_and_writes_the_rows_when_there_is_space(
     assert [int(row["step"]) for row in _rows(full_disk)] == list(range(1501))
 
 
-def test_a_folder_that_is_gone_or_not_writable_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_that_is_gone_or_not_writable_costs_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     logger = CsvLogger(tmp_path / "run")
     logger.log_metrics({"loss": 1.0}, 0)
     logger.rewind(0)

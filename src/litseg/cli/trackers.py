@@ -53,6 +53,7 @@ def mlflow_logger(
         return None
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds; MLflow's 120 and 7 would hold up everything
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # files need no database, nor its packages
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"file:{Path(folder) / 'mlruns'}"
     from lightning.pytorch.loggers import MLFlowLogger
 

@@ -97,7 +97,8 @@ def _start(wandb: Any, base_url: str | None, arguments: dict[str, Any]) -> Any:
             return wandb.init(mode=mode, settings=quiet, reinit="finish_previous", **arguments)
         except Exception as error:  # whatever W&B or the network has against it, training goes on
             log.warning("W&B cannot go %s (%s); it goes on offline", mode, error)
-            wandb.teardown()  # its service still holds the id
+            with suppress(SystemExit):  # what wandb does where its service process did not end well
+                wandb.teardown()  # the service still holds the id
             return wandb.init(mode="offline", settings=quiet, reinit="finish_previous", **arguments)
 
 
@@ -142,7 +143,7 @@ def _probe(url: str) -> None:
 
 
 def _has_key(settings: Any) -> bool:
-    """Whether a key is in the environment, W&B's settings or the netrc file; looking never asks and needs no network."""
+    """Whether a key is in the environment, W&B's settings or netrc; looking never asks and needs no network."""
     import netrc
     from urllib.parse import urlsplit
 
@@ -160,6 +161,7 @@ def _abandon() -> None:
     import wandb
     from wandb.sdk import wandb_setup
 
-    with suppress(Exception):  # another version of wandb, or a service that is gone: then there is nothing to end
-        wandb_setup.singleton()._connection._proc._process.kill()
+    with suppress(Exception, SystemExit):  # another version of wandb, or a service that is gone or ended by this
+        service: Any = wandb_setup.singleton()._connection
+        service._proc._process.kill()
         wandb.teardown()

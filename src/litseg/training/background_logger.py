@@ -8,9 +8,9 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class BackgroundLogger(Logger):
     @property
     def experiment(self) -> Any:
         """The service's own run object; what it raises is not caught."""
-        return self.logger.experiment
+        return getattr(self.logger, "experiment")  # noqa: B009  # every Logger of a service has it, their base class not
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Tensor | float], step: int | None = None) -> None:

@@ -9,8 +9,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers.logger import Logger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class CsvLogger(Logger):
             metrics: numbers by column.
             step: the batch's, counted in optimizer steps from 0; rows after an epoch have that of its last batch.
         """
-        row = {key: value.item() if isinstance(value, Tensor) else value for key, value in metrics.items()}
+        row: Row = {key: value.item() if isinstance(value, Tensor) else value for key, value in metrics.items()}
         row["step"] = step
         if (kind := (step, frozenset(row))) in self._before:
             self._before.remove(kind)
@@ -109,7 +109,7 @@ class CsvLogger(Logger):
         self._waiting = []
         return None
 
-    def _rewrite(self, keep: Callable[[Row], bool] = lambda row: True) -> None:
+    def _rewrite(self, keep: Callable[[Row], bool] = bool) -> None:
         """Reads the file and puts it in place anew, with the rows that wait, whole or not at all."""
         columns, rows = self._read()
         rows = [row for row in rows + self._waiting if keep(row)]
