@@ -21,15 +21,8 @@ SECRETS = [
 def _train(folder: Path, *words: str) -> None:
     """A tiny training with W&B, TensorBoard and a message that shows its config."""
     kept = {key: value for key, value in os.environ.items() if key != "LITSEG_DEBUG"}
-    command = [
-        sys.executable,
-        str(CONF.parent / "train.py"),
-        "experiment=unet_ce",
-        *TINY,
-        *TINY_SHAPES,
-        *SECRETS,
-        *words,
-    ]
+    config = [*words, "experiment=unet_ce", *TINY[1:], *TINY_SHAPES, *SECRETS]
+    command = [sys.executable, str(CONF.parent / "train.py"), *config]
     environment = kept | ENVIRONMENT | {"WANDB_MODE": "offline"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr

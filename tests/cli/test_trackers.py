@@ -17,7 +17,7 @@ PARAMETERS = {"seed": 0, "loss": {"weights": [0.5, None], "name": "dice"}, "noth
 def test_one_that_is_not_installed_is_said_and_left_out(
     module: str, make: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
+    monkeypatch.setattr(trackers, "find_spec", lambda _: None)
     caplog.set_level(logging.INFO)
     arguments = {"experiment_name": "litseg"} if module == "mlflow" else {}
     assert make(folder=str(tmp_path), **arguments) is None  # type: ignore[operator]
@@ -51,7 +51,9 @@ def test_mlflow_gets_values_and_parameters(tmp_path: Path, caplog: pytest.LogCap
     finish_loggers(0)
     assert not [record for record in caplog.records if "MLflow" in record.message], caplog.text
     client = MlflowClient(f"file:{tmp_path / 'mlruns'}")
-    (run,) = client.search_runs([client.get_experiment_by_name("litseg").experiment_id])
+    experiment = client.get_experiment_by_name("litseg")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
     assert (run.info.status, run.info.run_name) == ("FINISHED", "mine")
     assert run.data.params["loss/name"] == "dice"
     assert [each.value for each in client.get_metric_history(run.info.run_id, "val/iou/a b")] == [0.0, 0.5, 1.0]

@@ -11,20 +11,14 @@ from tests.cli.servers import server
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 pytest.importorskip("wandb")
-KEY = {"WANDB_API_KEY": "0" * 40}
+KEY = "0" * 40
 
 
 def _log(folder: Path, seconds: float = 60, url: str | None = None, **environment: str) -> str:
     """What the process says; it must end with 0."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")} | environment
-    command = [
-        sys.executable,
-        "-m",
-        "tests.cli.log_to_wandb",
-        str(folder),
-        str(seconds),
-        *([] if url is None else [url]),
-    ]
+    words = [str(folder), str(seconds), *([url] if url else [])]
+    command = [sys.executable, "-m", "tests.cli.log_to_wandb", *words]
     done = subprocess.run(
         command, env=kept | {"HOME": str(folder.parent)}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=200,
@@ -49,7 +43,7 @@ def test_a_second_process_in_the_folder_goes_on_with_the_same_run(tmp_path: Path
 @pytest.mark.parametrize("behaviour", ["silent", "401", "429", "500"])
 def test_a_server_that_does_not_take_the_run_makes_it_an_offline_one(tmp_path: Path, behaviour: str) -> None:
     with server(behaviour) as url:
-        said = _log(tmp_path / "run", url=url, **KEY)
+        said = _log(tmp_path / "run", url=url, WANDB_API_KEY=KEY)
     assert "it goes on offline" in said
     assert "wandb sync" in said
     assert _values(tmp_path / "run") >= 100
@@ -57,7 +51,7 @@ def test_a_server_that_does_not_take_the_run_makes_it_an_offline_one(tmp_path: P
 
 def test_a_server_that_falls_silent_costs_the_cap_and_the_local_copy_is_whole(tmp_path: Path) -> None:
     with server("late") as url:
-        said = _log(tmp_path / "run", seconds=2, url=url, **KEY)
+        said = _log(tmp_path / "run", seconds=2, url=url, WANDB_API_KEY=KEY)
     assert "W&B did not end within 2 s; upload its local copy by: wandb sync --include-online" in said
     assert _values(tmp_path / "run") >= 100
 

@@ -1,6 +1,5 @@
 import csv
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -27,7 +26,7 @@ def test_a_row_is_on_disk_when_it_is_logged_and_columns_may_come_later(tmp_path:
     assert _rows(tmp_path)[1] == {"epoch": "0", "val/iou/a,b": "nan", "step": "1"}
     header = (tmp_path / "metrics.csv").read_text().splitlines()[0]
     assert header == 'epoch,step,train/loss,"val/iou/a,b"'
-    assert os.listdir(tmp_path) == ["metrics.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
 
 
 def test_a_file_that_is_there_is_continued_without_its_cut_off_line(tmp_path: Path) -> None:
@@ -109,9 +108,7 @@ def test_on_a_full_disk_it_warns_once_and_writes_the_rows_when_there_is_space(
     assert [int(row["step"]) for row in _rows(full_disk)] == list(range(1501))
 
 
-def test_a_folder_that_is_gone_or_not_writable_costs_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_folder_that_is_gone_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     logger = CsvLogger(tmp_path / "run")
     logger.log_metrics({"loss": 1.0}, 0)
     logger.rewind(0)
