@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from litseg.results.redaction import redact_text
+from litseg.results.redaction import redact_text, secret_values
 
 # Each is true, known and of no use to a reader of the log
 QUIET_WARNINGS = (
@@ -21,12 +21,12 @@ class Redaction(logging.Filter):
     """Takes secrets out of a record, its traceback included, see `litseg.results.redaction`.
 
     Args:
-        values: secrets that are looked for as they are.
+        values: secrets that are looked for as they are, beside those of the environment.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         super().__init__()
-        self.values = frozenset(values)
+        self.values = frozenset(values) | secret_values(None)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrites the record; every one passes."""
