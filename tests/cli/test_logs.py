@@ -42,3 +42,22 @@ def test_other_ranks_say_nothing_but_warnings(capsys: pytest.CaptureFixture[str]
     finally:
         stop_logging()
     assert capsys.readouterr().out == ""
+
+
+def test_secrets_reach_neither_the_terminal_nor_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As values, by their names, in URLs and in tracebacks."""
+    start_logging(tmp_path, ["sesame-1"])
+    try:
+        logging.getLogger("litseg.test").info("%s token=canary https://me:canary@example.org", "sesame-1")
+        try:
+            raise RuntimeError("not open: sesame-1")
+        except RuntimeError as error:
+            logging.getLogger("litseg.test").error("%s", error, exc_info=error)
+    finally:
+        stop_logging()
+    captured = capsys.readouterr()
+    for text in ((tmp_path / "log.txt").read_text(), captured.out + captured.err):
+        assert "*** token=*** https://***@example.org" in text
+        assert "RuntimeError: not open: ***" in text
+        assert "sesame" not in text
+        assert "canary" not in text

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from litseg.cli.build import Parts
 from litseg.results import class_table, versions, write_json
+from litseg.results.redaction import redact_words, secret_values
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +53,16 @@ def record(
         "images_per_second": parts.throughput.images_per_second,
         "parameters": sum(parameter.numel() for parameter in parts.module.model.parameters()),
         "wandb_run_id": _wandb_id(parts),
-        "command": sys.argv,
+        "command": redact_words(sys.argv, secret_values(*_configs(cfg))),
     }
     write_json(folder / "result.json", result)
     _show(parts, folder, metrics)
     return objective
+
+
+def _configs(cfg: DictConfig) -> tuple[Any, Any]:
+    """Resolved, and with its interpolations."""
+    return OmegaConf.to_container(cfg, resolve=True), OmegaConf.to_container(cfg, resolve=False)
 
 
 def _data(parts: Parts) -> dict[str, Any]:
@@ -77,7 +83,7 @@ def _machine(parts: Parts) -> dict[str, Any]:
 
 
 def _wandb_id(parts: Parts) -> str | None:
-    found = [logger.version for logger in parts.trainer.loggers if type(logger).__name__ == "WandbLogger"]
+    found = [logger.version for logger in parts.trainer.loggers if logger.name == "W&B"]
     return str(found[0]) if found else None
 
 

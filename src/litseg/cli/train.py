@@ -2,14 +2,18 @@
 
 import os
 import sys
+from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from litseg.cli.errors import CONF, explain_composition
 from litseg.cli.run import Job, run_job
+from litseg.results.redaction import redact_text, secret_values
 
 
 def main() -> int:
@@ -23,6 +27,7 @@ def main() -> int:
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")
     def app(cfg: DictConfig) -> float | None:
+        _redact_sweep_record()
         jobs.append(run_job(cfg))
         return jobs[-1].value
 
@@ -37,6 +42,13 @@ def main() -> int:
     if len(jobs) > 1:
         _show(jobs)
     return max((job.code for job in jobs), default=0)
+
+
+def _redact_sweep_record() -> None:
+    """Hydra writes a sweep's command line to multirun.yaml as it is, before its first job."""
+    path = Path(HydraConfig.get().sweep.dir) / "multirun.yaml"
+    if HydraConfig.get().mode == RunMode.MULTIRUN and path.is_file():
+        path.write_text(redact_text(path.read_text(), secret_values(None)))
 
 
 def _show(jobs: list[Job]) -> None:
