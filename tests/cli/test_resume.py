@@ -16,6 +16,7 @@ SMALL = (
     "trainer.max_epochs=2", "trainer.log_every_n_steps=1",
 )  # fmt: skip
 """Two epochs of four steps."""
+TRUST = "trust=[tests.cli.fault]"
 
 
 def _weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
@@ -66,7 +67,7 @@ def test_what_breaks_off_is_resumed_to_the_same_end(
     assert (_status(cut)["state"], _status(cut)["exit_code"]) == (state, code)
     assert not (cut / "result.json").exists()
     monkeypatch.delenv("FAULT")
-    assert run_train(f"resume={cut}") == 0
+    assert run_train(f"resume={cut}", TRUST) == 0
     assert _equal(whole, cut)
     first, second = (json.loads((folder / "result.json").read_text()) for folder in (whole, cut))
     assert first["metrics"] == second["metrics"]
@@ -84,13 +85,16 @@ def test_another_config_is_refused_with_its_difference_and_allowed_key_by_key(
     broken: Path, run_train: RunTrain, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changes = ("optimizer.lr=0.5", "trainer.max_epochs=3")
-    assert run_train(f"resume={broken}", *changes) == 2
+    assert run_train(f"resume={broken}", TRUST, *changes) == 2
     error = capsys.readouterr().err
     assert "optimizer.lr: 0.002 -> 0.5" in error
     assert "resume_allow=[optimizer.lr,trainer.max_epochs]" in error
-    assert run_train(f"resume={broken}", *changes, "resume_allow=[trainer.max_epochs]") == 2
+    assert run_train(f"resume={broken}", TRUST, *changes, "resume_allow=[trainer.max_epochs]") == 2
     assert "optimizer.lr" in capsys.readouterr().err
-    assert run_train(f"resume={broken}", *changes[1:], "resume_allow=[trainer]", "loader.workers=0", "pictures=0") == 0
+    assert (
+        run_train(f"resume={broken}", TRUST, *changes[1:], "resume_allow=[trainer]", "loader.workers=0", "pictures=0")
+        == 0
+    )
     result = json.loads((broken / "result.json").read_text())
     assert (result["epochs"], result["changes_on_resume"][0]["trainer.max_epochs"]) == (3, "2 -> 3")
     assert yaml.safe_load((broken / "config.yaml").read_text())["trainer"]["max_epochs"] == 3
@@ -128,13 +132,13 @@ def test_what_is_not_to_be_resumed(
     for words, message in (
         ((f"resume={tmp_path / 'empty'}",), "expected a run folder"),
         ((f"resume={tmp_path / 'nowhere'}",), "expected a run folder"),
-        ((f"resume={broken}", "loss=dice"), "loss._target_"),
-        ((f"resume={broken}", "~pictures"), "takes a key away"),
+        ((f"resume={broken}", TRUST, "loss=dice"), "loss._target_"),
+        ((f"resume={broken}", TRUST, "~pictures"), "takes a key away"),
     ):
         assert run_train(*words) == 2
         assert message in capsys.readouterr().err
-    assert run_train(f"resume={broken}") == 0
-    assert run_train(f"resume={broken}") == 2
+    assert run_train(f"resume={broken}", TRUST) == 0
+    assert run_train(f"resume={broken}", TRUST) == 2
     assert "is finished" in capsys.readouterr().err
 
 
@@ -153,7 +157,7 @@ def test_a_damaged_checkpoint_is_passed_over(
         content[len(content) // 2] ^= 1
     newest.write_bytes(bytes(content) if share is None else bytes(content[: int(share * len(content))]))
     monkeypatch.delenv("FAULT")
-    assert run_train(f"resume={folder}") == 0
+    assert run_train(f"resume={folder}", TRUST) == 0
     log = (folder / "log.txt").read_text()
     assert "skipped checkpoint step-00000005.ckpt" in log
     assert "resumed from step-00000004.ckpt" in log
@@ -169,7 +173,7 @@ def test_rows_of_metrics_are_those_of_an_uninterrupted_run(
     assert run_train(*words, "name=cut") == 1
     monkeypatch.delenv("FAULT")
     (whole,), (cut,) = tmp_path.glob("outputs/*/*-whole"), tmp_path.glob("outputs/*/*-cut")
-    assert run_train(f"resume={cut}") == 0
+    assert run_train(f"resume={cut}", TRUST) == 0
     rows = []
     for folder in (whole, cut):
         with (folder / "metrics.csv").open() as file:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litseg.cli.errors import UserError
-from litseg.cli.resume import experiment_hash, find_run
+from litseg.cli.resume import experiment_hash, find_run, plain, redacted
 from litseg.results import create_run_folder, lock, read_status, write_status
+from litseg.results.redaction import secret_values
 
 RUN_FOLDER, CHECKPOINT = "LITSEG_RUN_FOLDER", "LITSEG_CHECKPOINT"
 """Environment variables that tell the processes which Lightning starts for ranks above 0 what rank 0 has chosen."""
@@ -68,7 +70,7 @@ def _open(cfg: DictConfig, words: Sequence[str]) -> Run:
     if resumed is not None:
         _continue(run, resumed.changes)
     run.status |= {"state": "running", "exit_code": None, "config_hash": experiment_hash(config)}
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(resolved(config))))
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(redacted(config))))
     write_status(folder, run.status)
     os.environ[RUN_FOLDER], os.environ[CHECKPOINT] = str(folder), str(run.checkpoint or "")
     return run
@@ -112,7 +114,6 @@ def _join(cfg: DictConfig, words: Sequence[str], rank: int) -> Run:
 def close_run(run: Run, state: str, code: int) -> None:
     """Writes how the run ended, and lets go of its folder."""
     from litseg.cli.logs import stop_logging
-    from litseg.cli.wandb_run import finish_wandb
 
     if run.rank == 0:
         run.status |= {"state": state, "exit_code": code, "seconds": seconds(run)}
@@ -120,7 +121,8 @@ def close_run(run: Run, state: str, code: int) -> None:
             write_status(run.folder, run.status)
         except OSError as error:
             log.warning("cannot write status.json: %s", error)
-        finish_wandb(code)
+        if "litseg.training.background_logger" in sys.modules:  # else nothing is open, and torch not imported
+            sys.modules["litseg.training.background_logger"].finish_loggers(code)
         if run.held is not None:
             run.held.close()
         for name in (RUN_FOLDER, CHECKPOINT):
@@ -163,7 +165,6 @@ def with_run_folder(cfg: DictConfig, folder: str) -> DictConfig:
     return copy
 
 
-def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """The config as plain values."""
-    container: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    return container
+def secrets(cfg: DictConfig) -> frozenset[str]:
+    """Values of the config that nobody is to read."""
+    return secret_values(plain(cfg, resolve=True), plain(cfg, resolve=False))

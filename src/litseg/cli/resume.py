@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from litseg.cli.errors import CONF, UserError
 from litseg.cli.saved_config import read_config
 from litseg.results import NOT_THE_EXPERIMENT, config_hash, is_held, read_status, unfinished_runs
+from litseg.results.redaction import redact
 
 HARMLESS = ("loader.workers", "logger", "pictures", "data.root", "data.cache", "trainer.enable_progress_bar",
             "trainer.log_every_n_steps")  # fmt: skip
@@ -124,8 +125,20 @@ def _is_below(key: str, allowed: Sequence[str]) -> bool:
 def _experiment(cfg: DictConfig) -> dict[str, Any]:
     copy = cfg.copy()
     copy.run_folder = copy.run_folder or "/the run"
-    values = _moved(OmegaConf.to_container(copy, resolve=True), copy.run_folder, "")
+    values = _moved(redacted(copy), copy.run_folder, "")
     return {key: value for key, value in values.items() if key not in NOT_THE_EXPERIMENT}
+
+
+def redacted(cfg: DictConfig) -> dict[str, Any]:
+    """The config as plain values that may be written and sent."""
+    shown: dict[str, Any] = redact(plain(cfg, resolve=True), plain(cfg, resolve=False))
+    return shown
+
+
+def plain(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
+    """The config as dictionaries and lists."""
+    container: dict[str, Any] = OmegaConf.to_container(cfg, resolve=resolve)  # type: ignore[assignment]
+    return container
 
 
 def _moved(node: Any, before: str, after: str) -> Any:

@@ -17,7 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.exit_codes import ending, is_expected, is_out_of_memory
-from litseg.cli.open_run import Run, close_run, open_run, resolved, seconds, with_run_folder
+from litseg.cli.open_run import Run, close_run, open_run, seconds, secrets, with_run_folder
+from litseg.cli.resume import redacted
 from litseg.training.stopping import Stopped, StopRequest
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _run(run: Run, stop: StopRequest) -> float | None:
     from litseg.cli.logs import start_logging
     from litseg.results import code_state
 
-    start_logging(run.folder if run.rank == 0 else None)
+    start_logging(run.folder if run.rank == 0 else None, secrets(run.config))
     if run.rank == 0:
         for line in (f"run folder {run.folder}", *run.notes):
             log.info(line)
@@ -141,7 +142,8 @@ def _build(run: Run, stop: StopRequest) -> "Parts":
         lightning.seed_everything(cfg.seed, workers=True, verbose=False)
         parts = build(cfg, run.folder, run.checkpoint, stop, run.status.get("config_hash"))
         _refuse_distributed_sweep(parts.trainer.world_size)
-    _log_config(parts, run.config)
+    if run.rank == 0:
+        _prepare_loggers(parts, run.config, run.checkpoint)
     return parts
 
 
@@ -163,12 +165,15 @@ def _fit_and_evaluate(parts: "Parts", checkpoint: Path | None) -> dict[str, dict
             for split, values in metrics.items()}  # fmt: skip
 
 
-def _log_config(parts: "Parts", cfg: DictConfig) -> None:
-    from lightning.pytorch.loggers import CSVLogger
+def _prepare_loggers(parts: "Parts", cfg: DictConfig, checkpoint: Path | None) -> None:
+    """Tells them the config; rows that a resumed training will write again go."""
+    from litseg.training import step_of
+    from litseg.training.csv_logger import CsvLogger
 
     for logger in parts.trainer.loggers:
-        if not isinstance(logger, CSVLogger):  # config.yaml lies beside metrics.csv already
-            logger.log_hyperparams(resolved(cfg))
+        if isinstance(logger, CsvLogger):
+            logger.rewind(0 if checkpoint is None else step_of(checkpoint))
+        logger.log_hyperparams(redacted(cfg))
 
 
 def _refuse_distributed_sweep(devices: int) -> None:

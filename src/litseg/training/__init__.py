@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from litseg.training.callbacks import EpochLine, Throughput
     from litseg.training.checkpoint_files import NonFiniteError, WholeFiles, load_checkpoint
-    from litseg.training.checkpoint_folder import newest_checkpoint
+    from litseg.training.checkpoint_folder import newest_checkpoint, step_of
     from litseg.training.checkpoints import Checkpoints, SaveError
     from litseg.training.finite_steps import FiniteSteps
     from litseg.training.freezing import FrozenBatchNorm, FrozenEncoder
@@ -47,12 +47,13 @@ __all__ = [
     "load_weights",
     "newest_checkpoint",
     "schedule",
+    "step_of",
 ]
 
 _MODULES: Final = {
     "callbacks": ("EpochLine", "Throughput"),
     "checkpoint_files": ("NonFiniteError", "WholeFiles", "load_checkpoint"),
-    "checkpoint_folder": ("newest_checkpoint",),
+    "checkpoint_folder": ("newest_checkpoint", "step_of"),
     "checkpoints": ("Checkpoints", "SaveError"),
     "finite_steps": ("FiniteSteps",),
     "freezing": ("FrozenBatchNorm", "FrozenEncoder"),

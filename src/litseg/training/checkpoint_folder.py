@@ -44,21 +44,22 @@ def prune(folder: Path, keep: int, best_step: int | None) -> None:
         remove_checkpoint(path)
     needed = {best_step, *(_best_step(path) for path in steps[-keep:])}
     for path in folder.glob("best-*.ckpt"):
-        if _step(path) not in needed:
+        if step_of(path) not in needed:
             remove_checkpoint(path)
 
 
 def take_up(folder: Path, step: int, best_step: int | None, keep: int) -> None:
     """Makes the folder what it was at `step`, from which training goes on: what a killed process left goes."""
     for path in [*folder.glob(".*.tmp"), *folder.glob("step-*.ckpt")]:
-        if path.suffix == ".tmp" or _step(path) > step:
+        if path.suffix == ".tmp" or step_of(path) > step:
             remove_checkpoint(path) if path.suffix == ".ckpt" else path.unlink()
     if best_step is not None and step_path(folder, "best", best_step).exists():
         point(folder / "best.ckpt", step_path(folder, "best", best_step))
     prune(folder, keep, best_step)
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The optimizer step after which a checkpoint was written."""
     return int(path.stem.split("-")[1])
 
 
