@@ -142,6 +142,19 @@ def test_what_is_not_to_be_resumed(
     assert "is finished" in capsys.readouterr().err
 
 
+def test_other_data_are_refused_and_other_threads_said(
+    broken: Path, run_train: RunTrain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = _status(broken)
+    status["conditions"] |= {"threads": 17}  # type: ignore[operator]
+    (broken / "status.json").write_text(json.dumps(status))
+    words = (f"resume={broken}", TRUST, "data.drawing_seed=5")
+    assert run_train(*words, "resume_allow=[data]") == 2
+    assert "the data are others" in capsys.readouterr().err
+    assert run_train(*words[:2]) == 0
+    assert "threads 17 -> 1" in (broken / "log.txt").read_text()
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99, None])
 def test_a_damaged_checkpoint_is_passed_over(
     run_train: RunTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float | None

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litseg.cli.errors import UserError
+from litseg.cli.exit_codes import REFUSED
 from litseg.cli.resume import experiment_hash, find_run, plain, redacted
 from litseg.results import create_run_folder, lock, read_status, write_status
 from litseg.results.redaction import secret_values
@@ -70,10 +71,16 @@ def _open(cfg: DictConfig, words: Sequence[str]) -> Run:
     if resumed is not None:
         _continue(run, resumed.changes)
     run.status |= {"state": "running", "exit_code": None, "config_hash": experiment_hash(config)}
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(redacted(config))))
-    write_status(folder, run.status)
+    if resumed is None:
+        write_record(run)
     os.environ[RUN_FOLDER], os.environ[CHECKPOINT] = str(folder), str(run.checkpoint or "")
     return run
+
+
+def write_record(run: Run) -> None:
+    """Writes config and status: of a new run at once, of a continued one when nothing speaks against it."""
+    (run.folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(redacted(run.config))))
+    write_status(run.folder, run.status)
 
 
 def _continue(run: Run, changes: dict[str, str]) -> None:
@@ -116,11 +123,7 @@ def close_run(run: Run, state: str, code: int) -> None:
     from litseg.cli.logs import stop_logging
 
     if run.rank == 0:
-        run.status |= {"state": state, "exit_code": code, "seconds": seconds(run)}
-        try:
-            write_status(run.folder, run.status)
-        except OSError as error:
-            log.warning("cannot write status.json: %s", error)
+        _write_end(run, state, code)
         if "litseg.training.background_logger" in sys.modules:  # else nothing is open, and torch not imported
             sys.modules["litseg.training.background_logger"].finish_loggers(code)
         if run.held is not None:
@@ -130,6 +133,17 @@ def close_run(run: Run, state: str, code: int) -> None:
     elif code:
         _wait_for_parent()
     stop_logging()
+
+
+def _write_end(run: Run, state: str, code: int) -> None:
+    """A resume that is refused leaves the folder as it was."""
+    run.status |= {"state": state, "exit_code": code, "seconds": seconds(run)}
+    if code == REFUSED and run.status["resumes"]:
+        return
+    try:
+        write_status(run.folder, run.status)
+    except OSError as error:
+        log.warning("cannot write status.json: %s", error)
 
 
 def seconds(run: Run) -> float:
