@@ -48,8 +48,8 @@ types: $(READY) ## mypy, strict
 notebooks: $(READY) ## execute every notebook from top to bottom
 	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py $(ARGS)
 
-benchmarks: $(READY) ## measure the training throughput against a bare PyTorch loop
-	$(BIN)/python -m tests.benchmarks.throughput $(ARGS)
+benchmarks: $(READY) ## what litseg adds to a training, against bare PyTorch (ARGS=/path/to/camvid)
+	$(BIN)/python -m tests.benchmarks.training $(ARGS)
 
 BASE ?= HEAD^
 golden: $(READY) ## ten training losses of every experiment, bit for bit those of the parent commit (BASE=commit)

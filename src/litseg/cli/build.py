@@ -12,7 +12,7 @@ import lightning
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor, nn
 
@@ -79,6 +79,8 @@ def build(cfg: DictConfig, folder: Path) -> Parts:
         l2=cfg.weight_penalty.l2,
     )
     check_step(module, data)
+    if cfg.trainer.compile:
+        module.model.compile()  # in place: the names in checkpoints stay
     _check_optimizer(module, cfg, "val" in data.scans)
     throughput = Throughput()
     callbacks = _callbacks(cfg.callbacks, "val" in data.scans)
@@ -234,13 +236,16 @@ def build_trainer(
 ) -> lightning.Trainer:
     """Lightning's Trainer with the loggers; every key of `trainer` that is not ours goes to it as it is."""
     settings: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
-    settings.pop("channels_last")
+    for ours in ("channels_last", "compile"):
+        settings.pop(ours)
     settings["enable_progress_bar"] &= sys.stderr.isatty()  # a log file wants one line an epoch, which it gets anyway
     settings |= {"accelerator": hardware.accelerator, "precision": hardware.precision, "devices": devices}
     if not validated:
         settings["limit_val_batches"] = 0
     if str(settings["strategy"]).startswith(("ddp_spawn", "ddp_fork")):
         raise ValueError("trainer.strategy: spawned processes keep what they trained to themselves; expected ddp")
+    if settings["enable_progress_bar"]:  # Lightning's default, of rich, reads the loss and so waits for it at each step
+        callbacks = [*callbacks, TQDMProgressBar(refresh_rate=1 if hardware.accelerator == "cpu" else 20)]
     loggers = [logger for logger in instantiate(cfg.logger).values() if logger is not None]
     return lightning.Trainer(
         **settings,
