@@ -82,7 +82,7 @@ def config(experiment: str, folder: Path) -> DictConfig:
 def main() -> None:
     """Computes and writes."""
     file, names = Path(sys.argv[1]), sys.argv[2:] or EXPERIMENTS
-    if CONF != Path(__file__).resolve().parents[2] / "conf":
+    if Path(__file__).resolve().parents[2] / "conf" != CONF:
         sys.exit(f"litseg comes from {CONF.parent}, not from this tree: set PYTHONPATH to its src")
     if unknown := set(names) - set(EXPERIMENTS):
         sys.exit(f"expected names of conf/experiment, got {', '.join(sorted(unknown))}")
