@@ -12,7 +12,7 @@ import lightning
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from torch import Tensor, nn
 
@@ -96,6 +96,8 @@ def build(
         l2=cfg.weight_penalty.l2,
     )
     check_step(module, data)
+    if cfg.trainer.compile:
+        module.model.compile()  # in place: the names in checkpoints stay
     _check_optimizer(module, cfg, "val" in data.scans)
     throughput = Throughput()
     callbacks = _callbacks(cfg.callbacks, "val" in data.scans)
@@ -271,7 +273,8 @@ def build_trainer(
 ) -> lightning.Trainer:
     """Lightning's Trainer with the loggers; every key of `trainer` that is not ours goes to it as it is."""
     settings: dict[str, Any] = OmegaConf.to_container(cfg.trainer, resolve=True)  # type: ignore[assignment]
-    settings.pop("channels_last")
+    for ours in ("channels_last", "compile"):
+        settings.pop(ours)
     settings["enable_progress_bar"] &= sys.stderr.isatty()  # a log file wants one line an epoch, which it gets anyway
     settings |= {"accelerator": hardware.accelerator, "precision": hardware.precision, "devices": devices}
     if not validated:
@@ -280,6 +283,8 @@ def build_trainer(
         raise ValueError("trainer.strategy: spawned processes keep what they trained to themselves; expected ddp")
     if cfg.deterministic not in DETERMINISTIC:
         raise ValueError(f"deterministic: expected one of {', '.join(DETERMINISTIC)}, got {cfg.deterministic}")
+    if settings["enable_progress_bar"]:  # Lightning's default, of rich, reads the loss and so waits for it at each step
+        callbacks = [*callbacks, TQDMProgressBar(refresh_rate=1 if hardware.accelerator == "cpu" else 20)]
     loggers = [logger for logger in instantiate(cfg.logger).values() if logger is not None]
     trainer = lightning.Trainer(
         **settings,
