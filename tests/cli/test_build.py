@@ -11,15 +11,11 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from litseg.cli.build import (
-    _device_count,
-    build,
-    build_data,
-    build_loss,
-    build_model,
-    check_step,
-    resolve_class_weights,
-)
+from litseg.cli.build import build
+from litseg.cli.build_data import build_data, resolve_class_weights
+from litseg.cli.build_model import build_loss, build_model
+from litseg.cli.build_trainer import device_count
+from litseg.cli.checks import check_step
 from litseg.cli.errors import CONF
 from litseg.data import DataModule
 from litseg.data.augmenting.batch_mixing import MixUp
@@ -109,11 +105,11 @@ def test_data_that_are_no_source_are_refused() -> None:
 
 
 def test_devices_are_counted() -> None:
-    assert _device_count(3, "cpu") == 3
-    assert _device_count("auto", "cpu") == 1
+    assert device_count(3, "cpu") == 3
+    assert device_count("auto", "cpu") == 1
     for wrong in (0, "none", [0, 1]):
         with pytest.raises(ValueError, match=r"trainer\.devices"):
-            _device_count(wrong, "cpu")
+            device_count(wrong, "cpu")
 
 
 def test_class_weights_need_no_other_key() -> None:
