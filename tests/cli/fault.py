@@ -5,11 +5,16 @@ And a network of a few kilobytes, so that a checkpoint costs nothing.
 
 import os
 import signal
+import time
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback
 from torch import nn
+
+from litseg.data import Pair, Shapes
+from litseg.data.reader import Array
 
 
 class Fault(Callback):
@@ -39,6 +44,15 @@ class Fault(Callback):
     def on_validation_batch_end(self, *_: Any) -> None:
         if os.environ.get("FAULT") == "validation SIGTERM":
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+class HangingShapes(Shapes):
+    """A disk that hangs as long as there is a file `hang`."""
+
+    def read_image(self, pair: Pair) -> Array:
+        while Path("hang").exists():
+            time.sleep(0.1)
+        return super().read_image(pair)
 
 
 def tiny_network(classes: int, in_channels: int, **_: Any) -> nn.Module:

@@ -115,6 +115,8 @@ def close_run(run: Run, state: str, code: int) -> None:
     """Writes how the run ended, and lets go of its folder."""
     from litseg.cli.logs import stop_logging
 
+    if "litseg.data.datamodule" in sys.modules:  # else there are none, and torch is not imported
+        sys.modules["litseg.data.loader_processes"].end_loader_processes()
     if run.rank == 0:
         run.status |= {"state": state, "exit_code": code, "seconds": seconds(run)}
         try:
