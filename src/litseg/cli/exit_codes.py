@@ -6,7 +6,8 @@ from litseg.cli.errors import UserError
 
 FAILED, REFUSED, NON_FINITE, TRY_AGAIN, OUT_OF_MEMORY = 1, 2, 3, 75, 137
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK = (*FULL, errno.EROFS, errno.EACCES, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE)
 LOADER = {
     "DataLoader worker (pid": "the system kills processes where memory runs out: lower loader.workers",
     "DataLoader timed out": "a slow disk needs a larger loader.timeout",

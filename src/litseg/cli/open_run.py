@@ -13,8 +13,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litseg.cli.errors import UserError
+from litseg.cli.exit_codes import FULL
 from litseg.cli.resume import experiment_hash, find_run, plain, redacted
-from litseg.results import create_run_folder, lock, read_status, write_status
+from litseg.results import create_run_folder, lock, read_status, write_status, write_text
 from litseg.results.redaction import secret_values
 
 RUN_FOLDER, CHECKPOINT = "LITSEG_RUN_FOLDER", "LITSEG_CHECKPOINT"
@@ -50,11 +51,14 @@ def open_run(cfg: DictConfig, words: Sequence[str]) -> Run:
 
     Raises:
         UserError: there is no run to continue, or its folder cannot be written.
+        OSError: the disk is full.
     """
     rank = _rank()
     try:
         return _open(cfg, words) if rank == 0 else _join(cfg, words, rank)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise UserError(f"cannot write the run folder ({error}); set output to a folder that can be written") from error
 
 
@@ -70,8 +74,12 @@ def _open(cfg: DictConfig, words: Sequence[str]) -> Run:
     if resumed is not None:
         _continue(run, resumed.changes)
     run.status |= {"state": "running", "exit_code": None, "config_hash": experiment_hash(config)}
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(redacted(config))))
-    write_status(folder, run.status)
+    try:
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(redacted(config))))
+        write_status(folder, run.status)
+    except OSError:
+        held.close()
+        raise
     os.environ[RUN_FOLDER], os.environ[CHECKPOINT] = str(folder), str(run.checkpoint or "")
     return run
 

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litseg.cli.errors import CONF, UserError, user_mistakes
-from litseg.cli.exit_codes import ending, explain, is_expected, is_out_of_memory, may_pass
+from litseg.cli.exit_codes import REFUSED, TRY_AGAIN, ending, explain, is_expected, is_out_of_memory, may_pass
 from litseg.cli.open_run import Run, close_run, open_run, seconds, secrets, with_run_folder
 from litseg.cli.resume import redacted
 from litseg.training.stopping import Stopped, StopRequest
@@ -52,10 +52,10 @@ def run_job(cfg: DictConfig) -> Job:
     stop.install()
     try:
         run = open_run(cfg, overrides)
-    except UserError as error:
+    except (UserError, OSError) as error:
         stop.uninstall()
         print(f"error: {error}", file=sys.stderr)
-        return Job(overrides, 2)
+        return Job(overrides, REFUSED if isinstance(error, UserError) else TRY_AGAIN)
     except Stopped as error:
         raise SystemExit(error.exit_code) from error
     try:
