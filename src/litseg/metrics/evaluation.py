@@ -11,7 +11,7 @@ from litseg.labels import IGNORE_INDEX, Task
 from litseg.metrics import ranking
 from litseg.metrics.agreement import agreement
 from litseg.metrics.boundary_metrics import BoundaryMetrics
-from litseg.metrics.calibration import Calibration, expected_calibration_error, reliability
+from litseg.metrics.calibration import Calibration, confidences, expected_calibration_error, reliability
 from litseg.metrics.image_scores import ImageConfusion, image_overlap, image_scores
 from litseg.metrics.inputs import check_batch, is_broken, predicted_labels
 from litseg.metrics.intervals import bootstrap_intervals
@@ -55,13 +55,13 @@ class EvaluationMetrics(nn.Module):
             raise ValueError(f"parts: got {sorted(unknown)}, expected some of {', '.join(PARTS)}")
         self.class_names = tuple(class_names)
         self.task: Task = task
-        self.given_thresholds = thresholds
+        self.given_thresholds, self.ignore_index = thresholds, ignore_index
         self.images_counted = ImageConfusion(self.class_names, task, ignore_index)
         self.scored_names = self.class_names[1:] if task == "binary" else self.class_names
         channels = len(self.scored_names)
         makers = {
             "boundary": lambda: BoundaryMetrics(self.class_names, task, ignore_index=ignore_index, **(boundary or {})),
-            "calibration": lambda: Calibration(task, channels, ignore_index=ignore_index),
+            "calibration": lambda: Calibration(1 if task == "multiclass" else channels),
             "ranking": lambda: ranking.ScoreHistogram(channels, ignore_index),
         }
         self.parts = nn.ModuleDict({part: makers[part]() for part in PARTS if part in parts})
@@ -86,16 +86,20 @@ class EvaluationMetrics(nn.Module):
         if "boundary" in self.parts:
             self._part("boundary").update(labels, target)
         if "calibration" in self.parts or "ranking" in self.parts:
-            self._update_probabilities(logits.float(), target)
+            # image by image: half the time on a CPU, whose caches and allocator do not hold a batch of probabilities
+            for each in zip(logits.split(1), labels.split(1), target.split(1), strict=True):
+                self._update_probabilities(*each)
 
-    def _update_probabilities(self, logits: Tensor, target: Tensor) -> None:
+    def _update_probabilities(self, logits: Tensor, labels: Tensor, target: Tensor) -> None:
         multiclass = self.task == "multiclass"
-        truth = target.unsqueeze(1) if self.task == "binary" else target
+        logits = logits.float().contiguous()  # channels last is slow here
         probabilities = logits.softmax(1) if multiclass else logits.sigmoid()
         if "calibration" in self.parts:
-            self._part("calibration").update(probabilities, target)
+            measured = confidences(probabilities, labels, target, self.task, self.ignore_index)
+            self._part("calibration").update(*measured)
         if "ranking" in self.parts:
-            self._part("ranking").update(torch.logit(probabilities) if multiclass else logits, truth)
+            log_odds = probabilities.logit_() if multiclass else logits
+            self._part("ranking").update(log_odds, target.unsqueeze(1) if self.task == "binary" else target)
 
     def _part(self, part: Part) -> Any:
         return self.parts[part]
