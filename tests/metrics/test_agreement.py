@@ -34,7 +34,9 @@ def test_counts_of_a_large_data_set_keep_their_digits() -> None:
 def test_multilabel_is_each_class_on_its_own() -> None:
     generator = torch.Generator().manual_seed(0)
     truth, said = torch.randint(0, 2, (2, 2, 200), generator=generator)
-    matrices = torch.stack([torch.bincount(2 * t + p, minlength=4).view(2, 2) for t, p in zip(truth, said, strict=True)])
+    matrices = torch.stack(
+        [torch.bincount(2 * t + p, minlength=4).view(2, 2) for t, p in zip(truth, said, strict=True)]
+    )
     result = agreement(matrices, ["a", "b"])
     for index, name in enumerate("ab"):
         assert result[f"kappa/{name}"].item() == pytest.approx(cohen_kappa_score(truth[index], said[index]))

@@ -162,13 +162,17 @@ class EvaluationMetrics(nn.Module):
         return rows
 
     def images(self) -> list[dict[str, Any]]:
-        """A row an image, worst `image_miou` first (an image of void last): `id`, scores, `valid_pixels`, `iou/<class>`.
+        """A row an image: `id`, `image_miou`, `image_mdice`, `valid_pixels`, `iou/<class>`; worst `image_miou` first.
 
-        In multilabel mode `valid_pixels` counts entries, one a pixel and class.
+        An image of void comes last. In multilabel mode `valid_pixels` counts entries, one a pixel and class.
         """
         ids, matrices = self.images_counted.compute()
         iou, dice = image_overlap(matrices)
-        columns = {"image_miou": iou.nanmean(1), "image_mdice": dice.nanmean(1), "valid_pixels": matrices.flatten(1).sum(1)}
+        columns = {
+            "image_miou": iou.nanmean(1),
+            "image_mdice": dice.nanmean(1),
+            "valid_pixels": matrices.flatten(1).sum(1),
+        }
         columns |= {f"iou/{name}": values for name, values in zip(self.class_names, iou.unbind(1), strict=True)}
         lists = {name: values.tolist() for name, values in columns.items()}
         rows = [{"id": each} | {name: values[n] for name, values in lists.items()} for n, each in enumerate(ids)]
