@@ -103,7 +103,7 @@ def against_monai(logits: Tensor, target: Tensor, turns: int) -> None:
 def parts(logits: Tensor, target: Tensor, turns: int) -> None:
     """What each part adds to an evaluation."""
     ids = [str(index) for index in range(IMAGES)]
-    metrics = {
+    metrics: dict[str, SegmentationMetrics | EvaluationMetrics] = {
         "SegmentationMetrics": SegmentationMetrics(NAMES, "multiclass"),
         "EvaluationMetrics, no parts": EvaluationMetrics(NAMES, "multiclass", ()),
         "with boundary": EvaluationMetrics(NAMES, "multiclass", ["boundary"]),

@@ -1,6 +1,7 @@
 """The metric of boundaries: properties, joining, void, multilabel, errors."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +12,9 @@ from litseg.metrics.boundary_metrics import boundary_f1
 from tests.metrics.cases import CLASSES, NAMES, batch
 
 
-def compute(prediction: Tensor, target: Tensor, sizes: tuple[int, ...] = (6,), **settings: float) -> dict[str, float]:
-    metric = BoundaryMetrics(NAMES, "multiclass", **settings)  # type: ignore[arg-type]
-    for part in zip(prediction.split(sizes), target.split(sizes), strict=True):
+def compute(prediction: Tensor, target: Tensor, sizes: tuple[int, ...] = (6,), **settings: Any) -> dict[str, float]:
+    metric = BoundaryMetrics(NAMES, "multiclass", **settings)
+    for part in zip(torch.split(prediction, [*sizes]), torch.split(target, [*sizes]), strict=True):
         metric.update(*part)
     return {name: float(value) for name, value in metric.compute().items()}
 
@@ -83,9 +84,9 @@ def test_classes_that_are_not_on_both_sides() -> None:
 def test_pixels_are_the_diagonal_times_the_share() -> None:
     prediction, target = batch()
     diagonal = math.hypot(*target.shape[1:])
-    pixels = {"width": 2.0, "tolerance": 1.5, "unit": "pixels"}
-    shares = {"width": 2.0 / diagonal, "tolerance": 1.5 / diagonal}
-    assert same(compute(prediction, target, **pixels), compute(prediction, target, **shares))  # type: ignore[arg-type]
+    pixels: dict[str, Any] = {"width": 2.0, "tolerance": 1.5, "unit": "pixels"}
+    shares: dict[str, Any] = {"width": 2.0 / diagonal, "tolerance": 1.5 / diagonal}
+    assert same(compute(prediction, target, **pixels), compute(prediction, target, **shares))
     assert not same(compute(prediction, target), compute(prediction, target, **shares))
 
 

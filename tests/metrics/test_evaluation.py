@@ -37,7 +37,7 @@ def inputs(task: Task) -> tuple[Tensor, Tensor]:
 
 def evaluation(task: Task, sizes: tuple[int, ...] = (6,), **settings: Any) -> EvaluationMetrics:
     metrics, done = EvaluationMetrics(names_of(task), task, **settings), 0
-    for logits, target in zip(*(each.split(sizes) for each in inputs(task)), strict=True):
+    for logits, target in zip(*(torch.split(each, [*sizes]) for each in inputs(task)), strict=True):
         metrics.update(logits, target, IDS[done : done + len(target)])
         done += len(target)
     return metrics

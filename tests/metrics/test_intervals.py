@@ -30,7 +30,7 @@ def test_as_a_loop_over_resamples(chunk: int, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(intervals, "CHUNK", chunk)
     found = bootstrap_intervals(matrices(), all_scores, level=0.9, resamples=200, seed=3)
     times = np.random.default_rng(3).multinomial(12, np.full(12, 1 / 12), size=200)
-    drawn = [all_scores(sum(int(t) * m for t, m in zip(row, matrices(), strict=True))) for row in times]  # type: ignore[arg-type]
+    drawn = [all_scores(sum(int(t) * m for t, m in zip(row, matrices(), strict=True))) for row in times]
     for name, interval in found.items():
         values = np.array([float(each[name]) for each in drawn])
         assert interval == pytest.approx(tuple(np.nanpercentile(values, [5, 95])), abs=1e-12), name

@@ -31,7 +31,7 @@ def evaluate(images: range) -> EvaluationMetrics:
     metrics = EvaluationMetrics(NAMES, "multiclass", thresholds={"class0": 0.4})
     prediction, target = batch(9)
     logits = logits_of(prediction)
-    for part in torch.tensor(images, dtype=torch.int64).split(2):
+    for part in torch.split(torch.tensor(images, dtype=torch.int64), 2):
         if len(part):
             metrics.update(logits[part], target[part], [f"image{int(index)}" for index in part])
     return metrics
