@@ -13,11 +13,21 @@ from litseg.data.frequencies import class_weights
 log = logging.getLogger(__name__)
 
 
-def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> DataModule:
-    """The checked DataModule, for `devices` of this machine."""
+def build_source(cfg: DictConfig) -> Source:
+    """The data set alone, without loaders.
+
+    Raises:
+        ValueError: `data` describes another class than a `Source`.
+    """
     source = instantiate(cfg.data)
     if not isinstance(source, Source):
         raise ValueError(f"data._target_: expected a litseg.data.Source, got {type(source).__name__}")
+    return source
+
+
+def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> DataModule:
+    """The checked DataModule, for `devices` of this machine."""
+    source = build_source(cfg)
     transforms = list(instantiate(cfg.augmentation.train))
     channels = cfg.augmentation.photometric_channels
     workers = default_workers(accelerator, devices) if cfg.loader.workers is None else cfg.loader.workers
