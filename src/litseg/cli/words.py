@@ -54,7 +54,7 @@ def run_folder(verb: str, value: str | None) -> str:
 
 def chosen(verb: str, key: str, value: str | None, known: Sequence[str]) -> str:
     """One of a few values."""
-    if value not in known:
+    if value is None or value not in known:
         raise UserError(f"litseg {verb}: {key}: expected one of {', '.join(known)}, got {value or 'nothing'}")
     return value
 
