@@ -74,7 +74,7 @@ class TiffCanvas:
             self._partial, self._tiles(), shape=shape, dtype=self.dtype, tile=(TILE, TILE), compression="zlib",
             extratags=list(geo_tags), metadata=None, description=description or None, maxworkers=1, **layout,
         )  # fmt: skip
-        os.replace(self._partial, self.path)
+        self._partial.replace(self.path)
 
     def _tiles(self) -> Iterator[Array]:
         height, width = self.size

@@ -97,6 +97,7 @@ class TiffRegions:
         self.size = (int(self._shape[0]), int(self._shape[1]))
         self.channels = self._planes * self._shape[2]
         self.dtype = self._pixel_type()
+        self._stored = np.dtype(self._page.dtype).newbyteorder(self._file.byteorder)
         tags = [tag for tag in self._page.tags if tag.code in GEO_TAGS]
         self.geo_tags: list[Tag] = [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags]
         self._layout = self._layout_of()
@@ -104,11 +105,11 @@ class TiffRegions:
             self._refuse_large_segments(reach)
 
     def _single(self) -> tifffile.TiffPage:
-        first, *others = self._file.pages
-        if more := [page for page in others if not (page.is_reduced or page.is_mask)]:
-            raise ValueError(f"{self.path}: expected one image, got {len(more) + 1} in this TIFF; split it")
-        assert isinstance(first, tifffile.TiffPage)
-        return first
+        pages = [page.aspage() for page in self._file.pages]
+        own = [page for page in pages if not (page.is_reduced or page.is_mask)]
+        if len(own) != 1:
+            raise ValueError(f"{self.path}: expected one image, got {len(own)} in this TIFF; split it")
+        return own[0]
 
     def _pixel_type(self) -> np.dtype[Any]:
         found = self._page.dtype
@@ -132,14 +133,14 @@ class TiffRegions:
         if size > KEPT:
             raise ValueError(
                 f"{self.path}: its {kind} of {tall} x {wide} pixels are too large to be worked in parts: expected at "
-                f"most {KEPT >> 20} MB for {reach} rows, got {size >> 20}; convert it to an uncompressed TIFF or to one "
-                "of small tiles (gdal_translate -co TILED=YES)"
+                f"most {KEPT >> 20} MB for {reach} rows, got {size >> 20}; convert it to one that is uncompressed or of "
+                "small tiles (gdal_translate -co TILED=YES)"
             )
 
     def _in_place(self, top: int, left: int, height: int, width: int) -> Array:
         """Without a memory map, whose pages would count as this process's memory."""
         rows, columns, mixed = self._shape
-        found = np.empty((self._planes, height, width, mixed), np.dtype(self._file.byteorder + self._page.dtype.char))
+        found = np.empty((self._planes, height, width, mixed), self._stored)
         handle, pixel = self._file.filehandle, mixed * found.dtype.itemsize
         for plane in range(self._planes):
             for row in range(height):
