@@ -6,23 +6,12 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from litseg.data import DataModule, Source
+from litseg.cli.build_source import build_source
+from litseg.data import DataModule
 from litseg.data.datamodule import default_workers
 from litseg.data.frequencies import class_weights
 
 log = logging.getLogger(__name__)
-
-
-def build_source(cfg: DictConfig) -> Source:
-    """The data set alone, without loaders.
-
-    Raises:
-        ValueError: `data` describes another class than a `Source`.
-    """
-    source = instantiate(cfg.data)
-    if not isinstance(source, Source):
-        raise ValueError(f"data._target_: expected a litseg.data.Source, got {type(source).__name__}")
-    return source
 
 
 def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> DataModule:

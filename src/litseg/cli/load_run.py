@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args
 import torch
 from omegaconf import DictConfig
 
-from litseg.cli.build_data import build_data, build_source
+from litseg.cli.build_data import build_data
 from litseg.cli.build_model import build_model
+from litseg.cli.build_source import build_source
 from litseg.cli.data_facts import DataFacts, facts_of, read_facts
 from litseg.cli.errors import UserError, user_mistakes
 from litseg.cli.saved_config import read_config

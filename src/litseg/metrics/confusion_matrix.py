@@ -6,6 +6,8 @@ Shape letters: N images, C classes, *S the spatial sizes (H, W for images).
 import torch
 from torch import Tensor
 
+from litseg.labels import Task
+
 
 def confusion_matrix(prediction: Tensor, target: Tensor, classes: int, ignore_index: int) -> Tensor:
     """Count the valid pixels of every pair (true class, predicted class).
@@ -36,3 +38,22 @@ def confusion_matrix(prediction: Tensor, target: Tensor, classes: int, ignore_in
         largest = (counts.numel() - 1) // classes - 1
         raise ValueError(f"target: got the label {largest}, expected 0..{classes - 1} or {ignore_index} (void)")
     return counts.view(classes + 1, classes)[1:]
+
+
+def task_confusion(prediction: Tensor, target: Tensor, task: Task, classes: int, ignore_index: int) -> Tensor:
+    """The confusion matrix of a batch: (C, C), in multilabel mode one [absent, present] matrix a class (C, 2, 2).
+
+    Args:
+        prediction: predicted labels (N, *S), multilabel (N, C, *S), int64.
+        target: true labels of the same shape.
+        task: see `litseg.labels.Task`.
+        classes: number of classes C.
+        ignore_index: the void label; in multilabel mode an entry is void on its own.
+
+    Raises:
+        ValueError: a label out of range.
+    """
+    if task != "multilabel":
+        return confusion_matrix(prediction, target, classes, ignore_index)
+    pairs = zip(prediction.unbind(1), target.unbind(1), strict=True)
+    return torch.stack([confusion_matrix(each, truth, 2, ignore_index) for each, truth in pairs])
