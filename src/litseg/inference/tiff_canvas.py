@@ -54,6 +54,17 @@ class TiffCanvas:
             for row, line in enumerate(rows):
                 _write_all(self._file, line.tobytes(), self._offset(band, top + row, left))
 
+    def thin(self, step: int) -> Array:
+        """Every `step`-th pixel of what was put, (bands, h, w)."""
+        columns = self.size[1]
+        lines = [
+            os.pread(self._file, columns * self.dtype.itemsize, self._offset(band, row, 0))
+            for band in range(self.bands)
+            for row in range(0, self.size[0], step)
+        ]
+        thinned = [np.frombuffer(line, self.dtype)[::step] for line in lines]
+        return np.stack(thinned).reshape(self.bands, -1, len(thinned[0]))
+
     def finish(
         self, geo_tags: Sequence[Tag] = (), palette: Sequence[Sequence[int]] | None = None, description: str = ""
     ) -> None:

@@ -133,8 +133,8 @@ class TiffRegions:
         if size > KEPT:
             raise ValueError(
                 f"{self.path}: its {kind} of {tall} x {wide} pixels are too large to be worked in parts: expected at "
-                f"most {KEPT >> 20} MB for {reach} rows, got {size >> 20}; convert it to one that is uncompressed or of "
-                "small tiles (gdal_translate -co TILED=YES)"
+                f"most {KEPT >> 20} MB for {reach} rows, got {size >> 20}; convert it to one without compression, or "
+                "with small tiles (gdal_translate -co TILED=YES)"
             )
 
     def _in_place(self, top: int, left: int, height: int, width: int) -> Array:
