@@ -179,7 +179,7 @@ def test_images_are_resized_as_in_training_and_labels_are_not(tmp_path: Path, ph
         (("input=photos", "output=photos"), "output: expected another folder than the input's"),
         (("input=photos/a.png", "output=photos"), "would take the place of"),
         (("input=twice", "output=out"), "would both become"),
-        (("input=photos", "output=photos/a.png"), "output"),
+        (("input=photos", "output=photos/a.png"), "output: expected a folder, got the file"),
         (("input=photos", "output=out", "windw=3"), "did you mean window=?"),
         (("input=photos", "output=out", "window=0"), "window: expected a whole number of at least 1, got 0"),
         (("input=photos", "output=out", "overlap=1"), "overlap: expected a share"),

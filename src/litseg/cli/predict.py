@@ -98,6 +98,8 @@ def _open_output(output: Path, record: dict[str, Any], anew: bool) -> None:
         OSError: it cannot be written.
     """
     path = output / "predictions.json"
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"output: expected a folder, got the file {output}")
     try:
         before = json.loads(path.read_text()) if path.is_file() and not anew else {}
         other = {key: before[key] for key in record if before and before[key] != record[key]}
