@@ -14,14 +14,8 @@ from omegaconf import OmegaConf
 
 import litseg
 from litseg.cli.load_run import load_run
-from tests.cli.conftest import TINY, TINY_SHAPES, RunTrain, only_run
+from tests.cli.conftest import TINY, RunTrain, only_run
 from tests.conftest import WriteTree
-
-
-@pytest.fixture
-def tiny_run(run_train: RunTrain, tmp_path: Path) -> Path:
-    assert run_train("experiment=unet_ce", *TINY, *TINY_SHAPES) == 0
-    return only_run(tmp_path)
 
 
 def test_a_run_has_its_network_config_and_results(tiny_run: Path) -> None:
@@ -32,7 +26,7 @@ def test_a_run_has_its_network_config_and_results(tiny_run: Path) -> None:
     assert run.config.seed == run.result["seed"] == 0
     assert run.config.logger == {}
     assert run.result["metrics"]["test"]["miou"] == run.metrics[-1]["test/miou"]
-    assert (run.step, run.epoch, run.batch_size) == (2, 0, 2)
+    assert (run.step, run.epoch, run.batch_size) == (3, 0, 2)
     assert not run.model.training
     saved = torch.load(tiny_run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(value, saved[f"model.{name}"]) for name, value in run.model.state_dict().items())

@@ -61,3 +61,18 @@ def test_secrets_reach_neither_the_terminal_nor_the_file(tmp_path: Path, capsys:
         assert "RuntimeError: not open: ***" in text
         assert "sesame" not in text
         assert "canary" not in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_costs_the_lines_of_the_log_file_and_nothing_else(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    start_logging(tmp_path)
+    for number in range(3):
+        logging.getLogger("litseg").info("line %d", number)
+    stop_logging()
+    terminal = capfd.readouterr()
+    assert terminal.out.splitlines() == ["line 0", "line 1", "line 2"]
+    assert terminal.err.count("No space left on device") == 1
+    assert "Traceback" not in terminal.err

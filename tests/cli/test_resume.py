@@ -196,6 +196,18 @@ def test_rows_of_metrics_are_those_of_an_uninterrupted_run(
     assert rows[0] == rows[1]
 
 
+def test_wandb_goes_on_with_its_run(run_train: RunTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAULT", "SIGTERM")
+    with pytest.raises(SystemExit):
+        run_train(*SMALL, "logger=default")
+    monkeypatch.delenv("FAULT")
+    folder = only_run(tmp_path)
+    assert run_train(f"resume={folder}", TRUST) == 0
+    runs = [path.name.rpartition("-")[2] for path in (folder / "wandb").glob("offline-run-*")]
+    assert len(runs) == 2
+    assert set(runs) == {json.loads((folder / "result.json").read_text())["wandb_run_id"]}
+
+
 def test_weights_of_another_run_begin_a_training(broken: Path, run_train: RunTrain, tmp_path: Path) -> None:
     words = (*SMALL, "trainer.max_steps=1", "optimizer.lr=0.0", "name=fine")
     assert run_train(*words, f"weights={broken}") == 0

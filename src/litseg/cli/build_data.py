@@ -30,6 +30,7 @@ def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> D
         draw=instantiate(cfg.sampling.draw),
         paste=instantiate(cfg.copy_paste.paste, _convert_="all"),
         mix=instantiate(cfg.mixing.mix),
+        timeout=cfg.loader.timeout,
     )
     data.check(devices * cfg.trainer.get("num_nodes", 1))
     for name, pixels in zip(source.class_names, data.scans["train"].pixels.sum(axis=0), strict=False):

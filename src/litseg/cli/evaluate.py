@@ -1,5 +1,6 @@
 """`litseg evaluate run=<folder>`: the scores of a run's checkpoint on any split or another data set."""
 
+import json
 import logging
 import math
 import re
@@ -10,14 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import track
-from torch import Tensor
 
 from litseg.cli.data_verbs import console_width
-from litseg.cli.errors import CONF, user_mistakes
+from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.evaluation_data import EvaluationData, config_with, evaluation_data
 from litseg.cli.evaluation_pictures import write_samples
 from litseg.cli.forward import Forward, build_forward
@@ -25,8 +26,8 @@ from litseg.cli.load_run import LoadedRun, load_run
 from litseg.cli.logs import start_logging
 from litseg.cli.words import chosen, divide_words, names, number, refuse_others, run_folder
 from litseg.data.source import SPLITS
-from litseg.metrics import SegmentationMetrics
-from litseg.metrics.scores import scores
+from litseg.metrics import EvaluationMetrics
+from litseg.metrics.evaluation import PARTS, Part
 from litseg.results import class_table, code_state, versions, write_json
 from litseg.results.evaluation_folder import whole_folder, write_table
 
@@ -39,18 +40,19 @@ usage: litseg evaluate run=FOLDER [option=value ...]
   data=camvid data.root=... data.val_share=...   another data set, or the same elsewhere, with as many classes
   loader.batch_size=8 loader.workers=2 trainer.accelerator=cpu trainer.precision=32-true   instead of the run's own
   samples=3              how many of the best, the median and the worst images are drawn
+  metrics=[boundary,calibration,ranking]   what is measured besides the confusion matrices; default: all of these
   trust=[my_package]     what the run's config may name, see docs/security.md
 
 Writes FOLDER/evaluation/<split>/ (<data>-<split> for other data, with -last for checkpoint=last): result.json,
-classes.csv, images.csv (worst first), confusion.json and samples/. On the same device, precision, batch size and
+classes.csv, images.csv (worst first), confusion.json, curves.json and samples/. Thresholds of single classes are chosen
+on val, and scored on the other splits when those are evaluated after it. On the same device, precision, batch size and
 number of threads the scores equal those of the training to the last digit.
 """
-OWN = {"run": None, "split": None, "checkpoint": "best", "samples": "3", "trust": None}
+OWN = {"run": None, "split": None, "checkpoint": "best", "samples": "3", "metrics": None, "trust": None}
 KNOWN = (*OWN, "data", "data.root", "loader.batch_size", "loader.workers", "trainer.accelerator", "trainer.precision")
 OF_CONFIG = re.compile(r"\+{0,2}(data=|data\.|loader\.|trainer\.|deterministic=)")
 """Words that go to the run's config; what else it says belongs to the trained weights."""
 CONDITIONS = ("device", "precision", "channels_last", "threads")
-COLUMNS = ("iou", "dice", "precision", "recall")
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,9 @@ def run(words: Sequence[str]) -> int:
     refuse_others("evaluate", [word for word in others if not OF_CONFIG.match(word)], KNOWN)
     which: Any = chosen("evaluate", "checkpoint", options["checkpoint"], ("best", "last"))
     samples = number("evaluate", "samples", options["samples"], least=0)
+    parts: Any = PARTS if options["metrics"] is None else names(options["metrics"])
+    for part in parts:
+        chosen("evaluate", "metrics", part, PARTS)
     start_logging(None)
     with ExitStack() as stack:
         with user_mistakes():
@@ -80,7 +85,7 @@ def run(words: Sequence[str]) -> int:
             data = evaluation_data(loaded, cfg, _split(loaded, options["split"]), others, forward.device.type)
             target = loaded.folder / "evaluation" / (data.name if which == "best" else f"{data.name}-last")
             folder = stack.enter_context(whole_folder(target))  # now: one that cannot be written costs no work
-        evaluate(loaded, cfg, forward, data, folder, samples)
+        evaluate(loaded, cfg, forward, data, folder, samples, parts)
     print(f"wrote {target}")
     return 0
 
@@ -92,7 +97,13 @@ def _split(run: LoadedRun, given: str | None) -> str:
 
 
 def evaluate(
-    run: LoadedRun, cfg: DictConfig, forward: Forward, data: EvaluationData, folder: Path, samples: int
+    run: LoadedRun,
+    cfg: DictConfig,
+    forward: Forward,
+    data: EvaluationData,
+    folder: Path,
+    samples: int,
+    parts: Sequence[Part] = PARTS,
 ) -> dict[str, Any]:
     """Scores every sample, writes the tables and prints the one of the classes.
 
@@ -103,60 +114,66 @@ def evaluate(
         data: the samples.
         folder: where the files go.
         samples: how many pictures of each kind.
+        parts: what is measured besides the confusion matrices.
 
     Returns:
         What `result.json` holds.
     """
+    measured = EvaluationMetrics(
+        data.source.class_names, data.source.task, parts, thresholds=_thresholds(run, data)
+    ).to(forward.device)
     begin = time.perf_counter()
-    ids, confusions = _count(cfg, forward, data)
+    _measure(measured, cfg, forward, data)
+    metrics, images = _single_precision(measured.compute()), measured.images()
     seconds = time.perf_counter() - begin
-    confusion = torch.stack(confusions).sum(dim=0)
-    metrics = _floats(scores(confusion, data.source.class_names))
-    images = sorted(
-        (_image_row(*each, data.source.class_names) for each in zip(ids, confusions, strict=True)),
-        key=lambda row: (math.isnan(row["image_miou"]), row["image_miou"]),
-    )
+    chooses = data.name == "val" and "ranking" in parts
     result = {
         "split": data.split,
-        "data": {"fingerprint": data.fingerprint, "samples": len(ids), "name": type(data.source).__name__},
+        "data": {"fingerprint": data.fingerprint, "samples": len(images), "name": type(data.source).__name__},
         "checkpoint": {"file": run.checkpoint.name, "step": run.step, "epoch": run.epoch},
         "task": data.source.task,
         "class_names": list(data.source.class_names),
         "palette": data.source.palette.tolist(),
         "metrics": metrics,
-        "intervals": {},
+        "intervals": (intervals := measured.intervals()),
+        "thresholds": measured.best_thresholds() if chooses else measured.given_thresholds or {},
         **_machine(cfg, forward),
         "seconds": round(seconds, 3),
-        "images_per_second": round(len(ids) / seconds, 3),
+        "images_per_second": round(len(images) / seconds, 3),
         "versions": versions(),
         **code_state(CONF.parent),
     }
     write_json(folder / "result.json", result)
-    write_json(folder / "confusion.json", {"matrix": confusion.tolist()})
-    write_table(folder / "classes.csv", [_class_row(name, metrics) for name in data.source.class_names])
+    write_json(folder / "confusion.json", {"matrix": measured.confusion()})
+    write_json(folder / "curves.json", measured.curves())
+    write_table(folder / "classes.csv", measured.classes(intervals))
     write_table(folder / "images.csv", images)
     write_samples(folder, forward, data, images, samples)
     _show(run, data, result)
     return result
 
 
-def _count(cfg: DictConfig, forward: Forward, data: EvaluationData) -> tuple[list[str], list[Tensor]]:
-    """Names of the samples, and the confusion matrix of each; their sum is the data set's, exactly."""
-    metric = SegmentationMetrics(data.source.class_names, data.source.task).to(forward.device)
-    ids, confusions = list[str](), list[Tensor]()
+def _measure(metrics: EvaluationMetrics, cfg: DictConfig, forward: Forward, data: EvaluationData) -> None:
     batches = _batches(len(data.loader), cfg.trainer.get(f"limit_{data.split}_batches"))
     shown = track(zip(range(batches), data.loader, strict=False), "evaluating", batches, transient=True,
                   disable=not sys.stdout.isatty())  # fmt: skip
     for _, batch in shown:
-        logits, masks = forward(batch["image"]), batch["mask"].to(forward.device)
-        for name, one, mask in zip(batch["id"], logits, masks, strict=True):
-            metric.reset()
-            metric.update(one[None], mask[None])
-            ids.append(name)
-            confusions.append(metric.confusion.cpu())
+        metrics.update(forward(batch["image"]), batch["mask"].to(forward.device), batch["id"])
     if batches < len(data.loader):
         log.warning("%d of %d batches: the run's trainer.limit_%s_batches", batches, len(data.loader), data.split)
-    return ids, confusions
+
+
+def _thresholds(run: LoadedRun, data: EvaluationData) -> dict[str, float] | None:
+    """Those that an evaluation of `val` has chosen for this checkpoint: never on the samples that they score."""
+    path = run.folder / "evaluation" / "val" / "result.json"
+    if data.name == "val" or not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text())
+        of_this = found["checkpoint"]["step"] == run.step
+        return {str(name): float(value) for name, value in found["thresholds"].items()} or None if of_this else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: expected what litseg evaluate writes ({error}); evaluate split=val again") from error
 
 
 def _batches(available: int, limit: int | float | None) -> int:
@@ -166,20 +183,9 @@ def _batches(available: int, limit: int | float | None) -> int:
     return min(available, limit) if isinstance(limit, int) else max(1, int(available * limit))
 
 
-def _floats(values: dict[str, Tensor]) -> dict[str, float]:
-    """Single precision, as training logs them: both then write the same digits."""
-    return {name: float(value.float()) for name, value in values.items()}
-
-
-def _image_row(name: str, confusion: Tensor, class_names: Sequence[str]) -> dict[str, Any]:
-    values = _floats(scores(confusion, class_names))
-    pixels = int(confusion[0].sum() if confusion.ndim == 3 else confusion.sum())
-    row = {"id": name, "image_miou": values["miou"], "image_mdice": values["mdice"], "valid_pixels": pixels}
-    return row | {f"iou/{each}": values[f"iou/{each}"] for each in class_names}
-
-
-def _class_row(name: str, metrics: dict[str, float]) -> dict[str, Any]:
-    return {"class": name, **{column: metrics[f"{column}/{name}"] for column in COLUMNS}}
+def _single_precision(values: dict[str, float]) -> dict[str, float]:
+    """As training logs them: both then write the same digits."""
+    return {name: float(np.float32(value)) for name, value in values.items()}
 
 
 def _machine(cfg: DictConfig, forward: Forward) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from litseg.results.redaction import redact_text, secret_values
@@ -37,6 +38,23 @@ class Redaction(logging.Filter):
         return True
 
 
+class LogFile(logging.FileHandler):
+    """`log.txt`; what a full disk does not take is left out of it, which is said once."""
+
+    refused = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the base class's name
+        """Instead of a traceback for every record."""
+        if not self.refused:
+            self.refused = True
+            print(f"cannot write {self.baseFilename} ({sys.exc_info()[1]}); its lines are here only", file=sys.stderr)
+
+    def close(self) -> None:
+        """What is still waiting may not find room either."""
+        with suppress(OSError):
+            super().close()
+
+
 def start_logging(folder: Path | None, secrets: Iterable[str] = ()) -> None:
     """Sends log records and warnings to the terminal and, with a folder, to its `log.txt`.
 
@@ -50,7 +68,7 @@ def start_logging(folder: Path | None, secrets: Iterable[str] = ()) -> None:
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(message)s"))
     if folder is not None:
-        handlers.append(logging.FileHandler(folder / "log.txt"))
+        handlers.append(LogFile(folder / "log.txt"))
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     redaction = Redaction(secrets)
     for handler in handlers:

@@ -13,9 +13,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litseg.cli.errors import UserError
-from litseg.cli.exit_codes import REFUSED
+from litseg.cli.exit_codes import FULL, REFUSED
 from litseg.cli.resume import experiment_hash, find_run, plain, redacted
-from litseg.results import create_run_folder, lock, read_status, write_status
+from litseg.results import create_run_folder, lock, read_status, write_status, write_text
 from litseg.results.redaction import secret_values
 
 RUN_FOLDER, CHECKPOINT = "LITSEG_RUN_FOLDER", "LITSEG_CHECKPOINT"
@@ -51,11 +51,14 @@ def open_run(cfg: DictConfig, words: Sequence[str]) -> Run:
 
     Raises:
         UserError: there is no run to continue, or its folder cannot be written.
+        OSError: the disk is full.
     """
     rank = _rank()
     try:
         return _open(cfg, words) if rank == 0 else _join(cfg, words, rank)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise UserError(f"cannot write the run folder ({error}); set output to a folder that can be written") from error
 
 
@@ -71,15 +74,19 @@ def _open(cfg: DictConfig, words: Sequence[str]) -> Run:
     if resumed is not None:
         _continue(run, resumed.changes)
     run.status |= {"state": "running", "exit_code": None, "config_hash": experiment_hash(config)}
-    if resumed is None:
-        write_record(run)
+    try:
+        if resumed is None:
+            write_record(run)
+    except OSError:
+        held.close()
+        raise
     os.environ[RUN_FOLDER], os.environ[CHECKPOINT] = str(folder), str(run.checkpoint or "")
     return run
 
 
 def write_record(run: Run) -> None:
     """Writes config and status: of a new run at once, of a continued one when nothing speaks against it."""
-    (run.folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(redacted(run.config))))
+    write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(redacted(run.config))))
     write_status(run.folder, run.status)
 
 
@@ -122,6 +129,8 @@ def close_run(run: Run, state: str, code: int) -> None:
     """Writes how the run ended, and lets go of its folder."""
     from litseg.cli.logs import stop_logging
 
+    if "litseg.data.datamodule" in sys.modules:  # else there are none, and torch is not imported
+        sys.modules["litseg.data.loader_processes"].end_loader_processes()
     if run.rank == 0:
         _write_end(run, state, code)
         if "litseg.training.background_logger" in sys.modules:  # else nothing is open, and torch not imported

@@ -13,8 +13,8 @@ from litseg.cli.saved_config import read_config
 from litseg.results import NOT_THE_EXPERIMENT, config_hash, is_held, read_status, unfinished_runs
 from litseg.results.redaction import redact
 
-HARMLESS = ("loader.workers", "logger", "pictures", "data.root", "data.cache", "trainer.enable_progress_bar",
-            "trainer.log_every_n_steps")  # fmt: skip
+HARMLESS = ("loader.workers", "loader.timeout", "logger", "pictures", "data.root", "data.cache",
+            "trainer.enable_progress_bar", "trainer.log_every_n_steps")  # fmt: skip
 """Keys that change neither weights nor scores; what `data.root` holds is compared by its fingerprint."""
 
 log = logging.getLogger(__name__)

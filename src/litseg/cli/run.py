@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litseg.cli.conditions import compare_conditions
 from litseg.cli.errors import CONF, UserError, user_mistakes
-from litseg.cli.exit_codes import ending, is_expected, is_out_of_memory
+from litseg.cli.exit_codes import REFUSED, TRY_AGAIN, ending, explain, is_expected, is_out_of_memory, may_pass
 from litseg.cli.open_run import Run, close_run, open_run, seconds, secrets, with_run_folder
 from litseg.cli.resume import redacted
 from litseg.training.stopping import Stopped, StopRequest
@@ -53,10 +53,10 @@ def run_job(cfg: DictConfig) -> Job:
     stop.install()
     try:
         run = open_run(cfg, overrides)
-    except UserError as error:
+    except (UserError, OSError) as error:
         stop.uninstall()
         print(f"error: {error}", file=sys.stderr)
-        return Job(overrides, 2)
+        return Job(overrides, REFUSED if isinstance(error, UserError) else TRY_AGAIN)
     except Stopped as error:
         raise SystemExit(error.exit_code) from error
     try:
@@ -64,7 +64,7 @@ def run_job(cfg: DictConfig) -> Job:
         state, code = "finished", 0
     except BaseException as error:
         state, code = ending(error)
-        _report(error)
+        _report(error, run.folder)
         if isinstance(error, Stopped | KeyboardInterrupt | SystemExit):
             raise SystemExit(code) from error
     finally:
@@ -84,14 +84,16 @@ def _incomplete(cfg: DictConfig) -> str | None:
     return None
 
 
-def _report(error: BaseException) -> None:
+def _report(error: BaseException, folder: Path) -> None:
     """What is expected as one message, anything else with its traceback; to the terminal and log.txt."""
     if isinstance(error, Stopped | KeyboardInterrupt | SystemExit):
-        log.warning("stopped by %s; go on with resume=<the run folder>", error)
+        log.warning("stopped by %s; go on with resume=%s", error, folder)
     elif os.environ.get("LITSEG_DEBUG") == "1":
         raise error
     elif is_out_of_memory(error):
         log.error("error: out of memory (%s); %s", str(error).splitlines()[0], OUT_OF_MEMORY_HINT)
+    elif may_pass(error):
+        log.error("error: %s; when that is mended, go on with resume=%s", explain(error), folder)
     else:
         log.error("error: %s", error, exc_info=None if is_expected(error) else error)
 

@@ -18,6 +18,7 @@ from litseg.data.augmenting.copy_paste import CopyPaste
 from litseg.data.augmenting.rare_classes import Draw
 from litseg.data.checking.findings import counted
 from litseg.data.decoded import Decoded
+from litseg.data.loader_processes import raise_open_files, warn_of_small_shared_memory
 from litseg.data.machine import allowed_cpus, keep_freed_memory
 from litseg.data.pair_table import PairTable
 from litseg.data.samples import EpochSampler, EvaluationSampler, Item, Key, Mixing, Samples, collate
@@ -25,6 +26,7 @@ from litseg.data.scan import SplitScan, divided, leak, scan
 from litseg.data.source import SPLITS, Source
 
 Counts = NDArray[np.int64]
+PREFETCHED = 2  # batches that each loader process keeps ready
 
 
 def default_workers(accelerator: str, devices: int = 1) -> int:
@@ -51,6 +53,7 @@ class DataModule(lightning.LightningDataModule):
             `RareClasses`; None: every sample once.
         paste: makes a `CopyPaste` from the same; None: nothing is pasted.
         mix: mixes the samples of a training batch, see `litseg.data.augmenting.batch_mixing`.
+        timeout: seconds that a batch of a loader process may take; then it hangs, which ends the training.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class DataModule(lightning.LightningDataModule):
         draw: Callable[[Counts], Callable[[np.random.Generator], Draw]] | None = None,
         paste: Callable[[Counts], CopyPaste] | None = None,
         mix: Mixing | None = None,
+        timeout: float = 120,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -71,7 +75,7 @@ class DataModule(lightning.LightningDataModule):
         if mix is not None and batch_size < 2:
             raise ValueError("mixing: a batch of one sample has no other to mix with; set loader.batch_size=2 or more")
         self.source, self.batch_size, self.seed = source, batch_size, seed
-        self.workers = workers
+        self.workers, self.timeout = workers, timeout
         self.augmentation = Augmentation(transforms, seed, photometric_channels)
         self.draw, self.paste, self.mix = draw, paste, mix
         self._draw: Callable[[np.random.Generator], Draw] | None = None
@@ -143,6 +147,9 @@ class DataModule(lightning.LightningDataModule):
         sampler = EpochSampler(len(samples), self.seed, *self._rank(), self._draw)
         sampler.set_epoch(self._begin[0])
         sampler.skip(self._begin[1] * self.batch_size)
+        if self.workers:
+            raise_open_files()
+            warn_of_small_shared_memory(self._bytes_ahead(samples))
         return self._loader(samples, sampler, self.batch_size, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Item] | list[Any]:
@@ -187,10 +194,18 @@ class DataModule(lightning.LightningDataModule):
             num_workers=self.workers,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.workers > 0,
-            timeout=120 if self.workers > 0 else 0,  # a hung worker is an error, not an endless wait
+            prefetch_factor=PREFETCHED if self.workers > 0 else None,
+            timeout=self.timeout if self.workers > 0 else 0,  # a hung worker is an error, not an endless wait
             worker_init_fn=_start_worker,
             collate_fn=collate,
         )
+
+    def _bytes_ahead(self, samples: Samples) -> int:
+        """Of the training batches that all loader processes on this machine hold ready."""
+        item = samples[0, 0]
+        devices = 1 if self.trainer is None else self.trainer.num_devices
+        batch = self.batch_size * (item["image"].nbytes + item["mask"].nbytes)
+        return devices * self.workers * PREFETCHED * batch
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)

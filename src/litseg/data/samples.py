@@ -40,6 +40,10 @@ drawn for, which its crop must hold, -1 for none."""
 Mixing = Callable[[list[Item], np.random.Generator], list[Item]]
 
 
+class SampleError(ValueError):
+    """A sample cannot be read, although every file was when the data were checked."""
+
+
 class Samples(Dataset[Item]):
     """The samples of one split by `Key`.
 
@@ -91,9 +95,12 @@ class Samples(Dataset[Item]):
         if self.decoded is not None:
             return self.decoded[index]
         pair = self.pairs[index]
-        image, mask = self.source.read_image(pair), self.source.read_mask(pair)
+        try:
+            image, mask = self.source.read_image(pair), self.source.read_mask(pair)
+        except (OSError, ValueError) as error:
+            raise SampleError(f"{error} (when the data were checked it could be read)") from error
         if image.shape[:2] != mask.shape[:2]:
-            raise ValueError(f"{pair.images[0]} is {_size(image)} but its mask {pair.masks[0]} is {_size(mask)}")
+            raise SampleError(f"{pair.images[0]} is {_size(image)} but its mask {pair.masks[0]} is {_size(mask)}")
         return image, mask
 
 

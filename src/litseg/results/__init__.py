@@ -12,9 +12,11 @@ from litseg.results.run_folder import (
     unfinished_runs,
     write_json,
     write_status,
+    write_text,
 )
 
 __all__ = [
     "NOT_THE_EXPERIMENT", "class_table", "code_state", "config_hash", "create_run_folder", "is_held", "lock",
     "read_status", "unfinished_runs", "versions", "write_json", "write_status",
+    "write_text",
 ]  # fmt: skip

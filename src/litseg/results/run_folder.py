@@ -28,10 +28,18 @@ def create_run_folder(output: Path, experiment: str, name: str) -> Path:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes strict JSON beside the target and renames it; numbers that are not finite become null."""
+    """Writes strict JSON, see `write_text`; numbers that are not finite become null."""
+    write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes beside the target and renames: on a full disk the older file stays."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_status(folder: Path, content: dict[str, Any]) -> None:

@@ -176,12 +176,19 @@ class Checkpoints(Checkpoint):
         trainer.save_checkpoint(path, weights_only=False, storage_options=options | {"errors": errors})
         error: Exception | None = trainer.strategy.broadcast(errors[0] if errors else None)
         if error is None and trainer.is_global_zero:
-            point(self.folder / {"step": "last.ckpt", "best": "best.ckpt"}[kind], path)
-            prune(self.folder, self.keep, self.best_step)
+            self._tidy(kind, path)
         self._saved_at = time.monotonic()
         self.seconds += self._saved_at - began
         self._count(error, path)
         return error is None
+
+    def _tidy(self, kind: str, path: Path) -> None:
+        """On rank 0 alone, so that an error would leave the others waiting; the links only serve the reader."""
+        try:
+            point(self.folder / {"step": "last.ckpt", "best": "best.ckpt"}[kind], path)
+            prune(self.folder, self.keep, self.best_step)
+        except OSError as error:
+            log.warning("cannot set links or remove older checkpoints in %s (%s)", self.folder, error)
 
     def _count(self, error: Exception | None, path: Path) -> None:
         """Raises where there is no sense in going on."""

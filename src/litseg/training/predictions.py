@@ -1,5 +1,6 @@
 """Pictures of what the network makes of test images: image, truth, prediction, error."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from litseg.labels import IGNORE_INDEX, Task
 
+log = logging.getLogger(__name__)
 Array = NDArray[np.uint8]
 PANELS = ("image", "truth", "prediction", "error")
 MARGIN, HEADER, LEGEND = 6, 18, 20
@@ -79,8 +81,15 @@ class PredictionPictures(Callback):
             return
         with trainer.precision_plugin.forward_context():
             logits = pl_module(batch["image"][:wanted]).cpu()
+        try:
+            self._draw(batch, logits)
+        except OSError as error:
+            log.warning("cannot write pictures to %s (%s); the scores do not need them", self.folder, error)
+        self.written += wanted
+
+    def _draw(self, batch: Any, logits: Tensor) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        for index in range(wanted):
+        for index in range(len(logits)):
             truth, prediction = (
                 self._labels(batch["mask"][index].cpu()),
                 self._labels(predicted(logits[index], self.task)),
@@ -88,7 +97,6 @@ class PredictionPictures(Callback):
             image = batch["image"][index].permute(1, 2, 0).cpu().numpy()
             picture = draw_panels(image, truth, prediction, self.class_names, self.palette, self.opacity)
             picture.save(self.folder / f"{batch['id'][index]}.png")
-        self.written += wanted
 
     def _labels(self, mask: Tensor) -> Array:
         """One label a pixel for the picture: (H, W); `len(class_names)` where no class of a multilabel mask is."""
