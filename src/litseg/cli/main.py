@@ -13,6 +13,7 @@ usage: litseg VERB [key=value ...]
   litseg data stats data=camvid data.root=...     pixels and images of each class, class weights, mean and std
   litseg data show  data=camvid data.root=...     a picture of augmented training samples and their labels
   litseg evaluate run=FOLDER                      scores of a run's checkpoint on any split or another data set
+  litseg predict  run=FOLDER input=... output=FOLDER   labels of a file, a folder or a glob of images
   litseg export   run=FOLDER format=onnx          the network as ONNX, torch.export or safetensors file, and verified
   litseg bench    run=FOLDER                      parameters, MACs, latency, throughput and memory of a network
 
@@ -23,6 +24,7 @@ python train.py --help
 VERBS = {
     "data": "litseg.cli.data_verbs",
     "evaluate": "litseg.cli.evaluate",
+    "predict": "litseg.cli.predict",
     "export": "litseg.cli.export",
     "bench": "litseg.cli.bench",
 }
@@ -66,7 +68,10 @@ def _guarded(verb: str, rest: list[str]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        print(f"error: out of memory ({str(error).splitlines()[0]}); lower loader.batch_size", file=sys.stderr)
+        print(
+            f"error: out of memory ({str(error).splitlines()[0]}); lower loader.batch_size or, in predict, window",
+            file=sys.stderr,
+        )
         return OUT_OF_MEMORY
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

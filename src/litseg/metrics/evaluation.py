@@ -164,7 +164,11 @@ class EvaluationMetrics(nn.Module):
         """
         ids, matrices = self.images_counted.compute()
         iou, dice = image_overlap(matrices)
-        columns = {"image_miou": iou.nanmean(1), "image_mdice": dice.nanmean(1), "valid_pixels": matrices.flatten(1).sum(1)}
+        columns = {
+            "image_miou": iou.nanmean(1),
+            "image_mdice": dice.nanmean(1),
+            "valid_pixels": matrices.flatten(1).sum(1),
+        }
         columns |= {f"iou/{name}": values for name, values in zip(self.class_names, iou.unbind(1), strict=True)}
         lists = {name: values.tolist() for name, values in columns.items()}
         rows = [{"id": each} | {name: values[n] for name, values in lists.items()} for n, each in enumerate(ids)]
