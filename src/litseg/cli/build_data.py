@@ -6,7 +6,8 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from litseg.data import DataModule, Source
+from litseg.cli.build_source import build_source
+from litseg.data import DataModule
 from litseg.data.datamodule import default_workers
 from litseg.data.frequencies import class_weights
 
@@ -15,9 +16,7 @@ log = logging.getLogger(__name__)
 
 def build_data(cfg: DictConfig, accelerator: str = "cpu", devices: int = 1) -> DataModule:
     """The checked DataModule, for `devices` of this machine."""
-    source = instantiate(cfg.data)
-    if not isinstance(source, Source):
-        raise ValueError(f"data._target_: expected a litseg.data.Source, got {type(source).__name__}")
+    source = build_source(cfg)
     transforms = list(instantiate(cfg.augmentation.train))
     channels = cfg.augmentation.photometric_channels
     workers = default_workers(accelerator, devices) if cfg.loader.workers is None else cfg.loader.workers

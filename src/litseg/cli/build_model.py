@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from litseg.cli.data_facts import DataFacts
 from litseg.data import Source
 from litseg.models import SegmentationModel, encoder_normalisation
 
@@ -14,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def build_model(
-    cfg: DictConfig, source: Source, pixels: torch.dtype = torch.uint8, weights_follow: bool = False
+    cfg: DictConfig, source: Source | DataFacts, pixels: torch.dtype = torch.uint8, weights_follow: bool = False
 ) -> SegmentationModel:
     """The network in its input wrapper; pretrained encoders bring the mean and std they were trained with.
 

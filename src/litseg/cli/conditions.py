@@ -4,6 +4,7 @@ import logging
 import platform
 from typing import TYPE_CHECKING, Any
 
+from litseg.cli.data_facts import write_facts
 from litseg.cli.errors import UserError
 from litseg.cli.open_run import write_record
 
@@ -25,6 +26,7 @@ def compare_conditions(run: "Run", parts: "Parts") -> None:
         _compare(run, now, before)
     run.status["conditions"] = now
     write_record(run)
+    write_facts(run.folder, parts.data)
 
 
 def _compare(run: "Run", now: dict[str, Any], before: dict[str, Any]) -> None:
