@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from importlib import import_module
 
 HELP = """\
 usage: litseg VERB [key=value ...]
@@ -11,10 +12,13 @@ usage: litseg VERB [key=value ...]
   litseg data check data=camvid data.root=...     reads every file: what training would refuse, leaks, oddities
   litseg data stats data=camvid data.root=...     pixels and images of each class, class weights, mean and std
   litseg data show  data=camvid data.root=...     a picture of augmented training samples and their labels
+  litseg report     run=FOLDER                    report.html of a run; runs=[A,B] compares
 
 `litseg data --help` lists their options. Other words are those of train.py: groups (data=, experiment=,
 augmentation=) and values (data.root=, seed=). Training itself: python train.py --help
 """
+VERBS = {"data": "litseg.cli.data_verbs", "report": "litseg.cli.report"}
+"""Their modules, each with a function `run(words)`."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -31,20 +35,19 @@ def main(words: Sequence[str] | None = None) -> int:
         print(HELP)
         return 0
     verb, rest = given[0], given[1:]
-    if verb != "data":
-        close = get_close_matches(verb, ["data"], cutoff=0.5)
-        hint = f"did you mean {close[0]}?" if close else "expected one of: data"
+    if verb not in VERBS:
+        close = get_close_matches(verb, VERBS, cutoff=0.5)
+        hint = f"did you mean {close[0]}?" if close else f"expected one of: {', '.join(VERBS)}"
         print(f"error: litseg has no verb {verb!r}; {hint}\n\n{HELP}", file=sys.stderr)
         return 2
-    return _guarded(rest)
+    return _guarded(VERBS[verb], rest)
 
 
-def _guarded(rest: list[str]) -> int:
-    from litseg.cli import data_verbs
+def _guarded(module: str, rest: list[str]) -> int:
     from litseg.cli.errors import UserError
 
     try:
-        return data_verbs.run(rest)
+        return int(import_module(module).run(rest))
     except UserError as error:
         if os.environ.get("LITSEG_DEBUG") == "1":
             raise

@@ -73,15 +73,8 @@ def compare(runs: Sequence[RecordedRun]) -> Comparison:
 
 def scalar_names(evaluations: Sequence[Evaluation]) -> list[str]:
     """Of metrics of the whole set, in the order in which they were written."""
-    names = [name for each in evaluations for name in each.result.get("metrics") or {} if "/" not in name]
+    names = [name for each in evaluations for name in each.metrics if "/" not in name]
     return list(dict.fromkeys(names))
-
-
-def interval(evaluation: Evaluation, name: str) -> tuple[float, float] | None:
-    """A metric's confidence interval."""
-    found = (evaluation.result.get("intervals") or {}).get(name)
-    low, high = map(number, found) if isinstance(found, list) and len(found) == 2 else (None, None)
-    return None if low is None or high is None else (low, high)
 
 
 def _evaluation(run: RecordedRun, split: str) -> Evaluation | None:
@@ -95,13 +88,13 @@ def _names(runs: Sequence[RecordedRun]) -> list[str]:
 
 
 def _score(name: str, evaluations: Sequence[Evaluation]) -> Score | None:
-    values = [number(each.result["metrics"].get(name)) for each in evaluations]
+    values = [number(each.metrics.get(name)) for each in evaluations]
     known = [value for value in values if value is not None]
     if not known:
         return None
     top = min(known) if name.startswith(SMALLER_IS_BETTER) else max(known)
     best = values.index(top) if known.count(top) == 1 and len(known) > 1 else -1
-    return Score(name, values, [interval(each, name) for each in evaluations], best)
+    return Score(name, values, [each.interval(name) for each in evaluations], best)
 
 
 def _settings(runs: Sequence[RecordedRun]) -> list[tuple[str, list[str]]]:

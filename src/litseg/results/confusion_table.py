@@ -6,8 +6,6 @@ from typing import Any
 
 MOST_CLASSES = 30
 """Of a table that one can still read; the rarest beyond are joined."""
-STRONG = 0.72
-"""Share from which a cell's text turns, so that it can be read on its colour."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,17 @@ class Evaluation:
     samples: list[Any] = field(default_factory=list)
     folder: Path | None = None
 
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """By name; empty where the file has none."""
+        return _mapping(self.result.get("metrics"))
+
+    def interval(self, name: str) -> tuple[float, float] | None:
+        """A metric's confidence interval."""
+        found = _mapping(self.result.get("intervals")).get(name)
+        low, high = map(number, found) if isinstance(found, list) and len(found) == 2 else (None, None)
+        return None if low is None or high is None else (low, high)
+
 
 @dataclass(frozen=True)
 class RecordedRun:

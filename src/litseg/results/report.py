@@ -6,17 +6,18 @@ import logging
 import os
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from litseg.results.comparison import compare, interval, scalar_names
+from litseg.results.comparison import compare, scalar_names
 from litseg.results.learning_curves import learning_curves
-from litseg.results.recorded_run import RecordedRun, number, read_run
+from litseg.results.recorded_run import Evaluation, RecordedRun, number, read_run
 from litseg.results.redaction import redact_words
 from litseg.results.report_pictures import prediction_pictures
-from litseg.results.report_sections import BROKEN, NAMES, evaluation_section, tolerant
+from litseg.results.report_sections import BROKEN, NAMES, EvaluationSection, evaluation_section, tolerant
 
 DASH = "\N{EN DASH}"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -67,21 +68,30 @@ def make_report(folders: Sequence[Path], output: Path | None = None) -> Path:
 def run_page(run: RecordedRun) -> str:
     """The HTML of one run."""
     problems = list(run.problems)
-    sections = [evaluation_section(each, problems) for each in run.evaluations]
+    sections = [
+        section
+        for each in run.evaluations
+        for section in tolerant(problems, f"evaluation of {each.split}", partial(_section, each, problems))
+    ]
     pictured = any(section.samples for section in sections)
     content = {
         "run": run,
         "title": run.name,
         "splits": run.evaluations,
+        "figures": _figures(run.result),
         "scalars": scalar_names(run.evaluations),
         "curves": tolerant(problems, "metrics.csv", lambda: learning_curves(run)),
         "sections": sections,
         "pictures": [] if pictured else tolerant(problems, "predictions", lambda: prediction_pictures(run.folder)),
-        "provenance": _provenance(run),
+        "provenance": tolerant(problems, "result.json", lambda: _provenance(run)),
         "groups": _groups(run.settings),
         "problems": problems,
     }
     return _rendered("report.html.j2", missing=_missing(run, content), **content)
+
+
+def _section(evaluation: Evaluation, problems: list[str]) -> list[EvaluationSection]:
+    return [evaluation_section(evaluation, problems)]
 
 
 def comparison_page(runs: Sequence[RecordedRun]) -> str:
@@ -112,7 +122,7 @@ def _rendered(template: str, **content: Any) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(
-        script=script, digest=digest, style=style, interval=interval, number=number, **content
+        script=script, digest=digest, style=style, number=number, **content
     )
 
 
@@ -125,6 +135,23 @@ def _figure(value: Any) -> str:
     """Any number with four digits that mean something."""
     found = number(value)
     return DASH if found is None else f"{found:,.0f}" if abs(found) >= 1000 or found == int(found) else f"{found:.4g}"
+
+
+def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """What training took."""
+    seconds, parameters = number(result.get("seconds")), number(result.get("parameters"))
+    entries = [
+        ("epochs", _figure(result.get("epochs"))),
+        ("parameters", DASH if parameters is None else f"{parameters / 1e6:.2f} M"),
+        ("time", DASH if seconds is None else _duration(seconds)),
+        ("images/s in training", _figure(result.get("images_per_second"))),
+    ]
+    return [(name, value) for name, value in entries if value != DASH]
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = round(seconds) // 60, round(seconds) // 3600
+    return f"{seconds:.0f} s" if seconds < 120 else f"{minutes} min" if hours < 2 else f"{hours} h {minutes % 60} min"
 
 
 def _metric_name(name: str) -> str:

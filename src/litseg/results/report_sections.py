@@ -38,6 +38,7 @@ class EvaluationSection:
 
     split: str
     evaluated: bool
+    source: str
     legend: list[tuple[str, str]]
     bars: list[Bar]
     columns: list[str]
@@ -72,6 +73,7 @@ def evaluation_section(evaluation: Evaluation, problems: list[str]) -> Evaluatio
     section = EvaluationSection(
         evaluation.split,
         evaluation.folder is not None,
+        ", ".join(tolerant(problems, "result.json", lambda: _source(evaluation.result))),
         legend,
         bars,
         _columns(evaluation.classes),
@@ -81,6 +83,14 @@ def evaluation_section(evaluation: Evaluation, problems: list[str]) -> Evaluatio
         tolerant(problems, "samples", lambda: samples(evaluation)),
     )
     return next(iter(tolerant(problems, "curves.json", lambda: [_with_curves(section, evaluation)])), section)
+
+
+def _source(result: dict[str, Any]) -> list[str]:
+    """Of what data and checkpoint the numbers are."""
+    data, checkpoint = result.get("data") or {}, result.get("checkpoint") or {}
+    images = f"{data['samples']} images" if number(data.get("samples")) is not None else ""
+    entries = (images, data.get("name"), checkpoint.get("file"), result.get("device"), result.get("precision"))
+    return [str(entry) for entry in entries if entry]
 
 
 def _confusion(evaluation: Evaluation, names: list[str]) -> list[ConfusionTable]:
@@ -151,6 +161,6 @@ def _reliability(found: dict[str, Any]) -> list[Chart]:
     shares = [count / total for count in counts]
     return [
         bar_chart("Reliability", f"Share of right pixels by confidence: {'; '.join(full)}", accuracy, texts,
-                  "confidence; on the line it would be exactly as sure as it is right", True),
+                  "confidence; dashed: as sure as right", True),
         bar_chart("How sure it is", "Share of pixels by confidence", shares, texts, "confidence", False),
     ]  # fmt: skip
