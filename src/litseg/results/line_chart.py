@@ -149,4 +149,4 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
 
 def _described(title: str, lines: Mapping[str, Sequence[Point]], x_label: str) -> str:
     ends = [f"{name} from {points[0][1]:.3g} to {points[-1][1]:.3g}" for name, points in list(lines.items())[:8]]
-    return f"{title} by {x_label}: {'; '.join(ends)}"
+    return f"{title}, {x_label} across: {'; '.join(ends)}"
