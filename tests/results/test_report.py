@@ -190,8 +190,11 @@ def test_a_small_config_that_stands_for_gigabytes(tmp_path: Path) -> None:
     assert len(make_report([tmp_path]).read_text()) < 1_000_000
 
 
-@pytest.mark.parametrize("where", ["../../..", "/etc", ".", "samples/none"])
-def test_samples_are_taken_from_the_evaluation_only(run: Path, where: str) -> None:
+@pytest.mark.parametrize("where", ["../../../outside", "{root}/outside", ".", "samples/none", "samples/link"])
+def test_samples_are_taken_from_the_evaluation_only(run: Path, tmp_path: Path, where: str) -> None:
+    shutil.copytree(run / "evaluation/test/samples/0-image_0", tmp_path / "outside")
+    (run / "evaluation/test/samples/link").symlink_to(tmp_path / "outside")
+    where = where.format(root=tmp_path)
     path = run / "evaluation/test/samples.json"
     path.write_text(json.dumps([{"id": "a", "kind": "best", "folder": where}]))
     page = _page(run)

@@ -53,7 +53,9 @@ def compare(runs: Sequence[RecordedRun]) -> Comparison:
     split = shared[0] if shared else ""
     found = [evaluation for run in runs if split and (evaluation := _evaluation(run, split))]
     charts = (
-        line_chart(title, {name: curve(run, column) for name, run in zip(names, runs, strict=True)}, "epoch")
+        line_chart(
+            title, {name: curve(run, column) for name, run in zip(names, runs, strict=True)}, "epoch", whole=True
+        )
         for title, column in (
             ("Validation mIoU", "val/miou"),
             ("Validation loss", "val/loss"),

@@ -13,9 +13,9 @@ def learning_curves(run: RecordedRun) -> list[Chart]:
     rates = max(_rates(run), key=lambda lines: max(map(len, lines.values()), default=0))
     label = _x(run)[1]
     charts = [
-        line_chart("Loss", {name: curve(run, f"{name}/loss") for name in ("train", "val")}, label),
-        line_chart("mIoU", {name: curve(run, f"{name}/miou") for name in ("train", "val")}, label),
-        line_chart("Learning rate", rates, label),
+        line_chart("Loss", {name: curve(run, f"{name}/loss") for name in ("train", "val")}, label, whole=True),
+        line_chart("mIoU", {name: curve(run, f"{name}/miou") for name in ("train", "val")}, label, whole=True),
+        line_chart("Learning rate", rates, label, whole=True),
     ]
     return [chart for chart in charts if chart is not None]
 

@@ -57,6 +57,7 @@ def line_chart(
     x_range: Range | None = None,
     y_range: Range | None = None,
     markers: Mapping[str, float] | None = None,
+    whole: bool = False,
 ) -> Chart | None:
     """Lines by name; those without a point are left out.
 
@@ -67,6 +68,7 @@ def line_chart(
         x_range: None: that of the points.
         y_range: None: that of the points.
         markers: an x by line at which a vertical line is drawn.
+        whole: x is ticked at whole numbers only.
 
     Returns:
         None where no line has a point.
@@ -83,7 +85,7 @@ def line_chart(
         for name, points in placed.items()
     ]
     values = [[[*point, *place] for point, place in zip(kept[name], placed[name], strict=True)] for name in kept]
-    x_ticks, y_ticks = _all_ticks(across, up)
+    x_ticks, y_ticks = _all_ticks(across, up, 1.0 if whole and across[1] - across[0] >= 2 else 0.0)
     return Chart(title, _described(title, kept, x_label), x_label, drawn, x_ticks, y_ticks, json.dumps(values))
 
 
@@ -124,18 +126,20 @@ def _range(values: Sequence[float]) -> Range:
     return low - slack, high + slack
 
 
-def _all_ticks(across: Range, up: Range) -> tuple[list[tuple[float, str]], list[tuple[float, str]]]:
+def _all_ticks(
+    across: Range, up: Range, x_step: float = 0.0
+) -> tuple[list[tuple[float, str]], list[tuple[float, str]]]:
     return (
-        [(_place((x, up[0]), across, up)[0], text) for x, text in _ticks(*across)],
+        [(_place((x, up[0]), across, up)[0], text) for x, text in _ticks(*across, least=x_step)],
         [(_place((across[0], y), across, up)[1], text) for y, text in _ticks(*up)],
     )
 
 
-def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Three to six round numbers in the range."""
+def _ticks(low: float, high: float, least: float = 0.0) -> list[tuple[float, str]]:
+    """Three to six round numbers in the range, at least so far apart."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    step = max(least, next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [(index * step, f"{index * step:.4g}") for index in range(first, last + 1)]
 
