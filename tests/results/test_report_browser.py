@@ -1,6 +1,7 @@
 """The report in headless Chromium, driven as a reader would: keys, mouse, phone, dark mode, paper."""
 
 import io
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"),
 ]
 LONG = "a_class_with_a_name_that_is_longer_than_any_screen_of_a_phone_is_wide_in_pixels"
+SHADES = tuple(f"{4 * index} percent" for index in range(26))
 NAMES = ("road", "pavement", LONG, "tree", "car", "<b>pedestrian</b>")
 # luminance of text and of what lies behind it, for every element with text of its own (WCAG 2.1, 1.4.3)
 CONTRASTS = """() => {
@@ -56,7 +58,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("runs")
     one, other = (evaluated(trained(root / f"run{seed}", NAMES, seed), names=NAMES, seed=seed) for seed in (0, 1))
     bare = trained(root / "bare")
-    return {"run": make_report([one]), "comparison": make_report([one, other]), "bare": make_report([bare])}
+    shades = evaluated(trained(root / "shades", SHADES), names=SHADES)
+    matrix = [[4 * i if j == i else 100 - 4 * i if j == (i + 1) % 26 else 0 for j in range(26)] for i in range(26)]
+    (shades / "evaluation/test/confusion.json").write_text(json.dumps({"matrix": matrix}))
+    return {
+        "shades": make_report([shades]),
+        "run": make_report([one]),
+        "comparison": make_report([one, other]),
+        "bare": make_report([bare]),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +210,7 @@ def test_nothing_is_wider_than_the_screen(opened: Any, name: str, width: int) ->
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-@pytest.mark.parametrize("name", ["run", "comparison", "bare"])
+@pytest.mark.parametrize("name", ["run", "comparison", "bare", "shades"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(opened: Any, name: str, scheme: str) -> None:
     page = opened(name, scheme=scheme)

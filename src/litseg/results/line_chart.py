@@ -85,7 +85,7 @@ def line_chart(
         for name, points in placed.items()
     ]
     values = [[[*point, *place] for point, place in zip(kept[name], placed[name], strict=True)] for name in kept]
-    x_ticks, y_ticks = _all_ticks(across, up, 1.0 if whole and across[1] - across[0] >= 2 else 0.0)
+    x_ticks, y_ticks = _all_ticks(across, up, 1.0 if whole and across[1] - across[0] >= 1 else 0.0)
     return Chart(title, _described(title, kept, x_label), x_label, drawn, x_ticks, y_ticks, json.dumps(values))
 
 

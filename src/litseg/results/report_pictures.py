@@ -43,13 +43,13 @@ class Sample:
 
 
 def samples(evaluation: Evaluation) -> list[Sample]:
-    """The evaluation's samples, best first, worst last.
+    """The evaluation's samples, from the best to the worst.
 
     Raises:
         ValueError, OSError: a picture that is none, is too large or lies outside the evaluation's folder.
     """
     entries = [each for each in evaluation.samples if isinstance(each, dict) and each.get("kind") in KINDS]
-    entries.sort(key=lambda each: KINDS.index(each["kind"]))
+    entries.sort(key=lambda each: (KINDS.index(each["kind"]), -(number(each.get("image_miou")) or 0.0)))
     palette = [tuple(map(int, colour)) for colour in evaluation.result.get("palette") or []]
     return [_sample(evaluation, entry, palette) for entry in entries[:MOST_SAMPLES]]
 
