@@ -177,6 +177,7 @@ def test_a_broken_file_costs_its_own_part_only(run: Path, file: str) -> None:
 @pytest.mark.parametrize("change", [
     {"class_names": 3}, {"class_names": ["one"]}, {"palette": [[1, 2]]}, {"palette": "red"}, {"metrics": {"miou": "x"}},
     {"intervals": {"miou": [1]}}, {"data": 4}, {"metrics": {"miou": 1e400}}, {"class_names": [None] * 6},
+    {"class_names": ["\ud800"] * 6},
 ])  # fmt: skip
 def test_values_that_make_no_sense(run: Path, change: dict[str, Any]) -> None:
     path = run / "evaluation/test/result.json"

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import logging
 import os
-import shlex
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litseg.results.comparison import compare, scalar_names
 from litseg.results.learning_curves import learning_curves
 from litseg.results.recorded_run import Evaluation, RecordedRun, number, read_run
-from litseg.results.redaction import redact_words
+from litseg.results.report_facts import figure, figures, groups, metric_name, missing, percent, provenance
 from litseg.results.report_pictures import prediction_pictures
-from litseg.results.report_sections import BROKEN, NAMES, EvaluationSection, evaluation_section, tolerant
+from litseg.results.report_sections import BROKEN, EvaluationSection, evaluation_section, tolerant
 
-DASH = "\N{EN DASH}"
 TEMPLATES = Path(__file__).parent / "templates"
 log = logging.getLogger(__name__)
 
@@ -55,7 +53,7 @@ def make_report(folders: Sequence[Path], output: Path | None = None) -> Path:
     page = run_page(runs[0]) if len(runs) == 1 else comparison_page(runs)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_bytes(page.encode(errors="replace"))  # half a surrogate pair is no text
         temporary.replace(path)
     except OSError as error:
         raise ValueError(f"cannot write the report ({error}); set output to a file that can be written") from error
@@ -74,20 +72,20 @@ def run_page(run: RecordedRun) -> str:
         for section in tolerant(problems, f"evaluation of {each.split}", partial(_section, each, problems))
     ]
     pictured = any(section.samples for section in sections)
-    content = {
+    content: dict[str, Any] = {
         "run": run,
         "title": run.name,
         "splits": run.evaluations,
-        "figures": _figures(run.result),
+        "figures": figures(run.result),
         "scalars": scalar_names(run.evaluations),
         "curves": tolerant(problems, "metrics.csv", lambda: learning_curves(run)),
         "sections": sections,
         "pictures": [] if pictured else tolerant(problems, "predictions", lambda: prediction_pictures(run.folder)),
-        "provenance": tolerant(problems, "result.json", lambda: _provenance(run)),
-        "groups": _groups(run.settings),
+        "provenance": tolerant(problems, "result.json", lambda: provenance(run)),
+        "groups": groups(run.settings),
         "problems": problems,
     }
-    return _rendered("report.html.j2", missing=_missing(run, content), **content)
+    return _rendered("report.html.j2", missing=missing(run, content["curves"], content["sections"]), **content)
 
 
 def _section(evaluation: Evaluation, problems: list[str]) -> list[EvaluationSection]:
@@ -117,93 +115,10 @@ def _rendered(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "figure": _figure, "metric": _metric_name}
+    environment.filters |= {"percent": percent, "figure": figure, "metric": metric_name}
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(
         script=script, digest=digest, style=style, number=number, **content
     )
-
-
-def _percent(value: Any, digits: int = 1) -> str:
-    found = number(value)
-    return DASH if found is None else f"{100 * found:.{digits}f}"
-
-
-def _figure(value: Any) -> str:
-    """Any number with four digits that mean something."""
-    found = number(value)
-    return DASH if found is None else f"{found:,.0f}" if abs(found) >= 1000 or found == int(found) else f"{found:.4g}"
-
-
-def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """What training took."""
-    seconds, parameters = number(result.get("seconds")), number(result.get("parameters"))
-    entries = [
-        ("epochs", _figure(result.get("epochs"))),
-        ("parameters", DASH if parameters is None else f"{parameters / 1e6:.2f} M"),
-        ("time", DASH if seconds is None else _duration(seconds)),
-        ("images/s in training", _figure(result.get("images_per_second"))),
-    ]
-    return [(name, value) for name, value in entries if value != DASH]
-
-
-def _duration(seconds: float) -> str:
-    minutes, hours = round(seconds) // 60, round(seconds) // 3600
-    return f"{seconds:.0f} s" if seconds < 120 else f"{minutes} min" if hours < 2 else f"{hours} h {minutes % 60} min"
-
-
-def _metric_name(name: str) -> str:
-    return NAMES.get(name, name.replace("_", " "))
-
-
-def _provenance(run: RecordedRun) -> list[tuple[str, str]]:
-    """What one must know to get the numbers again, in the order in which one asks."""
-    result, data = run.result, run.result.get("data") or {}
-    commit = f"{result.get('commit')}{', with uncommitted changes' if result.get('dirty') else ''}"
-    samples = ", ".join(f"{count} {split}" for split, count in dict(data.get("samples") or {}).items())
-    versions = ", ".join(f"{name} {version}" for name, version in dict(result.get("versions") or {}).items())
-    words = redact_words([str(word) for word in result.get("command") or []])
-    entries = [
-        ("Command", shlex.join(["python", *words]) if words else None),
-        ("Commit", commit if result.get("commit") else None),
-        ("Seed", run.settings.get("seed")),
-        ("Data", samples),
-        ("Data fingerprint", data.get("fingerprint")),
-        ("Device", f"{result.get('device')}, {result.get('precision')}" if result.get("device") else None),
-        (
-            "Processes and threads",
-            f"{result.get('world_size')}, {result.get('threads')}" if result.get("threads") else None,
-        ),
-        ("Resumed", f"{result['resumes']} times" if result.get("resumes") else None),
-        ("Skipped steps", result.get("skipped_steps") or None),
-        ("Versions", versions),
-    ]
-    return [(name, str(value)) for name, value in entries if value not in (None, "")]
-
-
-def _groups(settings: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Settings by their first word; those that have no group first."""
-    groups: dict[str, list[tuple[str, str]]] = {"run": []}
-    for key, value in settings.items():
-        group, dot, rest = key.partition(".")
-        groups.setdefault(group if dot else "run", []).append(
-            (rest if dot else key, "null" if value is None else str(value))
-        )
-    return [(name, entries) for name, entries in groups.items() if entries]
-
-
-def _missing(run: RecordedRun, content: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the page would show of a run that has it, and the command that makes it."""
-    folder = shlex.quote(f"run={run.folder}")
-    evaluate, resume = f"litseg evaluate {folder}", f"python train.py {shlex.quote(f'resume={run.folder}')}"
-    evaluated = [section for section in content["sections"] if section.evaluated]
-    absent = [
-        (not content["curves"], "learning curves", resume),
-        (not run.result, "scores and provenance: training has not ended", resume),
-        (not evaluated, "intervals, confusion matrix, best and worst images, thresholds, calibration", evaluate),
-        (bool(evaluated) and not any(each.samples for each in evaluated), "best, median and worst images", evaluate),
-        (bool(evaluated) and not any(each.class_curves for each in evaluated), "threshold curves", evaluate),
-    ]
-    return [(what, command) for lacks, what, command in absent if lacks]
