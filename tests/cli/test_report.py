@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from litseg.cli.main import main
+from tests.cli.conftest import TINY, TINY_SHAPES, RunTrain, only_run
 from tests.results.run_folders import evaluated, trained
 
 
@@ -44,3 +45,19 @@ def test_help_and_a_near_miss(capsys: pytest.CaptureFixture[str]) -> None:
     assert "runs=[A,B]" in capsys.readouterr().out
     assert main(["reprot"]) == 2
     assert "did you mean report?" in capsys.readouterr().err
+
+
+def test_figures_and_a_report_of_a_real_run(run_train: RunTrain, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert run_train("experiment=unet_ce", "logger=tensorboard", *TINY[1:], *TINY_SHAPES) == 0
+    folder = only_run(tmp_path)
+    assert (folder / "figures" / "confusion_matrix.png").stat().st_size > 5000
+    events = EventAccumulator(str(folder / "tensorboard")).Reload()
+    (picture,) = folder.glob("predictions/*.png")
+    assert set(events.Tags()["images"]) == {"test/confusion_matrix", f"test/predictions/{picture.stem}"}
+    assert main(["report", f"run={folder}"]) == 0
+    text = (folder / "report.html").read_text()
+    assert "test mIoU" in text
+    assert "cannot be" not in text
