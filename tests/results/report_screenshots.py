@@ -17,7 +17,7 @@ def take(report: Path, folder: Path = FOLDER) -> None:
         page = browser.new_page(viewport={"width": 1200, "height": 1500})
         page.goto(report.resolve().as_uri())
         page.screenshot(path=folder / "report_desktop.png")
-        phone = browser.new_page(viewport={"width": 360, "height": 900}, color_scheme="dark")
+        phone = browser.new_page(viewport={"width": 360, "height": 900}, color_scheme="dark", reduced_motion="reduce")
         phone.goto(report.resolve().as_uri())
         phone.locator(".gallery, #pictures").first.evaluate("element => element.scrollIntoView()")
         phone.screenshot(path=folder / "report_phone_dark.png")
