@@ -1,5 +1,6 @@
 """Figures at the end of a run: the confusion matrix as a file, and with the prediction pictures in the loggers."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from litseg.training.background_logger import BackgroundLogger
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+log = logging.getLogger(__name__)
 MOST_NUMBERS = 30
 """Classes up to which the cells carry their numbers."""
 OF_A_LABEL = ("absent, right", "absent, wrong", "present, missed", "present, found")
@@ -45,8 +47,12 @@ class Figures(Callback):
         if not trainer.is_global_zero:
             return
         path = self.folder / "figures" / "confusion_matrix.png"
-        path.parent.mkdir(exist_ok=True)
-        confusion_figure(matrix, self.class_names).savefig(path, dpi=120, bbox_inches="tight")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            confusion_figure(matrix, self.class_names).savefig(path, dpi=120, bbox_inches="tight")
+        except OSError as error:  # the scores matter more
+            log.warning("cannot write %s (%s)", path, error)
+            return
         drawn = sorted((self.folder / "predictions").glob("*.png"))
         pictures = {f"{self.split}/predictions/{each.stem}": each for each in drawn}
         pictures[f"{self.split}/confusion_matrix"] = path
