@@ -139,6 +139,10 @@ def close_run(run: Run, state: str, code: int) -> None:
         sys.modules["litseg.data.loader_processes"].end_loader_processes()
     if run.rank == 0:
         _write_end(run, state, code)
+        if code == 0:
+            from litseg.results.report import write_report
+
+            write_report(run.folder)
         if "litseg.training.background_logger" in sys.modules:  # else nothing is open, and torch not imported
             sys.modules["litseg.training.background_logger"].finish_loggers(code)
         if run.held is not None:
