@@ -14,17 +14,17 @@ from tests.metrics.cases import CLASSES, NAMES, batch
 
 
 def test_by_hand() -> None:
-    matrices = torch.tensor([[[3, 1, 0], [0, 4, 0], [0, 0, 0]], [[8, 0, 0], [2, 0, 0], [0, 0, 0]]])
+    matrices = torch.tensor([[[3, 1, 0], [0, 4, 0], [0, 0, 0]], [[8, 0, 0], [0, 0, 0], [0, 0, 0]]])
     result = {name: float(value) for name, value in image_scores(matrices, ["a", "b", "c"]).items()}
     assert result == pytest.approx(
         {
-            "image_miou": ((3 / 4 + 4 / 5) / 2 + (8 / 10 + 0) / 2) / 2,
-            "image_mdice": ((6 / 7 + 8 / 9) / 2 + (16 / 18 + 0) / 2) / 2,
-            "image_iou/a": (3 / 4 + 8 / 10) / 2,
-            "image_iou/b": (4 / 5 + 0) / 2,
+            "image_miou": ((3 / 4 + 4 / 5) / 2 + 1) / 2,
+            "image_mdice": ((6 / 7 + 8 / 9) / 2 + 1) / 2,
+            "image_iou/a": (3 / 4 + 1) / 2,
+            "image_iou/b": 4 / 5,
             "image_iou/c": math.nan,
-            "image_dice/a": (6 / 7 + 16 / 18) / 2,
-            "image_dice/b": (8 / 9 + 0) / 2,
+            "image_dice/a": (6 / 7 + 1) / 2,
+            "image_dice/b": 8 / 9,
             "image_dice/c": math.nan,
         },
         nan_ok=True,
