@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-faults test-minimum lint types notebooks benchmarks lock clean
+.PHONY: help setup train test test-faults test-minimum lint types notebooks benchmarks golden golden-write lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -48,8 +48,15 @@ types: $(READY) ## mypy, strict
 notebooks: $(READY) ## execute every notebook from top to bottom
 	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py $(ARGS)
 
-benchmarks: $(READY) ## measure the training throughput against a bare PyTorch loop
-	$(BIN)/python -m tests.benchmarks.throughput $(ARGS)
+benchmarks: $(READY) ## what litseg adds to a training, against bare PyTorch (ARGS="--camvid /path/to/camvid")
+	$(BIN)/python -m tests.benchmarks.training $(ARGS)
+
+BASE ?= HEAD^
+golden: $(READY) ## ten training losses of every experiment, bit for bit those of the parent commit (BASE=commit)
+	$(BIN)/python -m tests.golden.compare $(BASE)
+
+golden-write: $(READY) ## store the losses that make test expects anew (ARGS="unet_ce" for one experiment)
+	$(BIN)/python -m tests.golden.curves tests/golden/losses.json $(ARGS)
 
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade
 lock: $(READY) ## write both requirements files anew from pyproject.toml

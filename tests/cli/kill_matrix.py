@@ -100,21 +100,23 @@ def _wait(process: int) -> int:
 
 def _kill(process: int, moment: Callable[[], bool], folder: Path) -> bool:
     """Kills it when the moment has come; whether it was writing a checkpoint."""
+    before = _half_written(folder)
     while not moment():
         if os.waitpid(process, os.WNOHANG) != (0, 0):
             raise RuntimeError("a run has ended before it could be killed")
         time.sleep(0.0005)
     os.kill(process, signal.SIGKILL)
     _wait(process)
-    return bool(_half_written(folder))
+    return bool(_half_written(folder) - before)
 
 
-def _half_written(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("outputs/*/*/checkpoints/.step-*.ckpt.*.tmp") if path.stat().st_size > 0]
+def _half_written(folder: Path) -> set[Path]:
+    return {path for path in folder.glob("outputs/*/*/checkpoints/.step-*.ckpt.*.tmp") if path.stat().st_size > 0}
 
 
 def _in_a_write(folder: Path) -> Callable[[], bool]:
-    return lambda: bool(_half_written(folder))
+    before = _half_written(folder)
+    return lambda: bool(_half_written(folder) - before)
 
 
 def _after(seconds: float) -> Callable[[], bool]:

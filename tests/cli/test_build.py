@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,15 +11,11 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from litseg.cli.build import (
-    _device_count,
-    build,
-    build_data,
-    build_loss,
-    build_model,
-    check_step,
-    resolve_class_weights,
-)
+from litseg.cli.build import build
+from litseg.cli.build_data import build_data, resolve_class_weights
+from litseg.cli.build_model import build_loss, build_model
+from litseg.cli.build_trainer import device_count
+from litseg.cli.checks import check_step
 from litseg.cli.errors import CONF
 from litseg.data import DataModule
 from litseg.data.augmenting.batch_mixing import MixUp
@@ -108,11 +105,11 @@ def test_data_that_are_no_source_are_refused() -> None:
 
 
 def test_devices_are_counted() -> None:
-    assert _device_count(3, "cpu") == 3
-    assert _device_count("auto", "cpu") == 1
+    assert device_count(3, "cpu") == 3
+    assert device_count("auto", "cpu") == 1
     for wrong in (0, "none", [0, 1]):
         with pytest.raises(ValueError, match=r"trainer\.devices"):
-            _device_count(wrong, "cpu")
+            device_count(wrong, "cpu")
 
 
 def test_class_weights_need_no_other_key() -> None:
@@ -220,3 +217,37 @@ def test_the_dropout_keys_reach_the_network(model: str, key: str) -> None:
     drops = [part.p for part in network.modules() if isinstance(part, torch.nn.Dropout | torch.nn.Dropout2d)]
     assert drops
     assert set(drops) == {0.35}
+
+
+@pytest.mark.usefixtures("_conf")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # torch.compile's own
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "aot_eager",
+        pytest.param("inductor", marks=[pytest.mark.faults, pytest.mark.skipif(not which("c++"), reason="no c++")]),
+    ],
+)
+def test_a_compiled_network_keeps_its_names_and_its_loss(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, compiled_with = torch.nn.Module.compile, []
+
+    def compile_with(network: torch.nn.Module) -> None:
+        compiled_with.append(backend)
+        original(network, backend=backend)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_with)
+    words = ["trainer=cpu", "logger=csv", f"run_folder={tmp_path}"]
+    losses, names = [], []
+    for switch in ("false", "true"):
+        torch.manual_seed(0)
+        parts = build(compose("train", overrides=[*SMALL, *words, f"trainer.compile={switch}"]), tmp_path)
+        images = torch.arange(2 * 3 * 32 * 32).view(2, 3, 32, 32) % 251
+        batch = {"image": images.to(torch.uint8), "mask": torch.zeros(2, 32, 32, dtype=torch.uint8)}
+        logits = parts.module(batch["image"])
+        losses.append(float(parts.module.loss(logits, batch["mask"].long())))
+        names.append(list(parts.module.state_dict()))
+    assert compiled_with == [backend]
+    assert names[0] == names[1]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)

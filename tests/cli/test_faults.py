@@ -27,9 +27,13 @@ def _wait_for(path: Path, words: str, process: "subprocess.Popen[str]") -> None:
     pytest.fail(f"no {words!r} in 120 s")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("number", "code", "state"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "preempted")],
+    ids=["SIGINT", "SIGTERM"],
+)
 def test_a_signal_ends_a_run_with_its_code_and_the_status_says_so(
-    tmp_path: Path, number: signal.Signals, code: int
+    tmp_path: Path, number: signal.Signals, code: int, state: str
 ) -> None:
     command = [*TRAIN, "experiment=unet_ce", *TINY, *TINY_SHAPES, "trainer.max_epochs=100000"]
     process = subprocess.Popen(command, cwd=tmp_path, text=True)
@@ -37,7 +41,7 @@ def test_a_signal_ends_a_run_with_its_code_and_the_status_says_so(
     process.send_signal(number)
     assert process.wait(timeout=60) == code
     status = json.loads((only_run(tmp_path) / "status.json").read_text())
-    assert (status["state"], status["exit_code"]) == ("interrupted", code)
+    assert (status["state"], status["exit_code"]) == (state, code)
 
 
 @pytest.mark.parametrize(

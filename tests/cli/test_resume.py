@@ -142,6 +142,19 @@ def test_what_is_not_to_be_resumed(
     assert "is finished" in capsys.readouterr().err
 
 
+def test_other_data_are_refused_and_other_threads_said(
+    broken: Path, run_train: RunTrain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = _status(broken)
+    status["conditions"] |= {"threads": 17}  # type: ignore[operator]
+    (broken / "status.json").write_text(json.dumps(status))
+    words = (f"resume={broken}", TRUST, "data.drawing_seed=5")
+    assert run_train(*words, "resume_allow=[data]") == 2
+    assert "the data are others" in capsys.readouterr().err
+    assert run_train(*words[:2]) == 0
+    assert "threads 17 -> 1" in (broken / "log.txt").read_text()
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99, None])
 def test_a_damaged_checkpoint_is_passed_over(
     run_train: RunTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float | None
@@ -181,6 +194,18 @@ def test_rows_of_metrics_are_those_of_an_uninterrupted_run(
                 [{key: value for key, value in row.items() if "images_per" not in key} for row in csv.DictReader(file)]
             )
     assert rows[0] == rows[1]
+
+
+def test_wandb_goes_on_with_its_run(run_train: RunTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAULT", "SIGTERM")
+    with pytest.raises(SystemExit):
+        run_train(*SMALL, "logger=default")
+    monkeypatch.delenv("FAULT")
+    folder = only_run(tmp_path)
+    assert run_train(f"resume={folder}", TRUST) == 0
+    runs = [path.name.rpartition("-")[2] for path in (folder / "wandb").glob("offline-run-*")]
+    assert len(runs) == 2
+    assert set(runs) == {json.loads((folder / "result.json").read_text())["wandb_run_id"]}
 
 
 def test_weights_of_another_run_begin_a_training(broken: Path, run_train: RunTrain, tmp_path: Path) -> None:

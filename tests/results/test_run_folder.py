@@ -1,6 +1,10 @@
 import json
 import math
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -70,26 +74,65 @@ def test_the_status_says_state_code_hash_and_job(tmp_path: Path, monkeypatch: py
     assert read_status(tmp_path) == {}
 
 
-def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
-    first = lock(tmp_path)
-    assert first is not None
-    assert lock(tmp_path) is None
+HOLD = """
+import os, sys, time
+from pathlib import Path
+from litseg.results import lock
+held = lock(Path(sys.argv[1]))
+if os.fork() == 0:  # a loader process, which outlives its parent
+    time.sleep(60)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[[Path], Callable[[], None]]]:
+    """`release = hold(folder)`: a process of its own holds the folder until it is killed."""
+    started = []
+
+    def start(folder: Path) -> Callable[[], None]:
+        process = subprocess.Popen([sys.executable, "-c", HOLD, folder], stdout=subprocess.PIPE, start_new_session=True)
+        assert process.stdout is not None
+        process.stdout.readline()
+        started.append(process)
+
+        def release() -> None:
+            process.kill()
+            process.wait()
+
+        return release
+
+    yield start
+    for process in started:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_a_folder_is_held_by_one_until_it_is_killed(tmp_path: Path, hold: Callable[..., Callable[[], None]]) -> None:
+    release = hold(tmp_path)
     assert is_held(tmp_path)
-    first.close()
+    assert lock(tmp_path) is None
+    release()
     assert not is_held(tmp_path)
+    held = lock(tmp_path)
+    assert held is not None
+    held.close()
 
 
-def test_unfinished_runs_are_of_the_config_not_refused_not_at_work_and_the_newest_first(tmp_path: Path) -> None:
+def test_unfinished_runs_are_of_the_config_not_refused_not_at_work_and_the_newest_first(
+    tmp_path: Path, hold: Callable[..., Callable[[], None]]
+) -> None:
     states = {"1": ("running", None), "2": ("preempted", 143), "3": ("finished", 0), "4": ("failed", 2),
               "5": ("failed", 3), "6": ("running", None), "7": ("running", None)}  # fmt: skip
     for name, (state, code) in states.items():
         (tmp_path / "unet" / name).mkdir(parents=True)
         status = {"state": state, "exit_code": code, "config_hash": "other" if name == "7" else "abc"}
         write_status(tmp_path / "unet" / name, status)
-    held = lock(tmp_path / "unet" / "6")
+    hold(tmp_path / "unet" / "6")
     assert [path.name for path in unfinished_runs(tmp_path, "abc")] == ["5", "2", "1"]
-    assert held is not None
-    held.close()
 
 
 def test_the_config_hash_ignores_what_names_a_run_and_nothing_else() -> None:

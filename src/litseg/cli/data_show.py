@@ -46,7 +46,7 @@ def show_samples(source: Source, cfg: DictConfig, options: Options) -> int:
 
 def _as_trained(cfg: DictConfig, chosen: list[int]) -> list[list[Drawn]]:
     """The training loader's own samples of each epoch, pasted, augmented and mixed as one batch."""
-    from litseg.cli.build import build_data  # it loads torch and Lightning, which the other splits do not need
+    from litseg.cli.build_data import build_data  # it loads torch and Lightning, which the other splits do not need
 
     cfg.loader.batch_size = 1  # samples of different sizes can be looked at too
     samples = build_data(cfg).train_dataloader().dataset

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from litseg.cli.build_source import build_source
 from litseg.cli.errors import CONF, UserError, explain_composition, user_mistakes
 from litseg.data.source import SPLITS, Source
 
@@ -92,20 +92,6 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
             return compose("train", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain_composition(error, overrides)) from error
-
-
-def build_source(cfg: DictConfig) -> Source:
-    """The data set alone, without loaders.
-
-    Raises:
-        ValueError: a key that is not set, or another class than a `Source`.
-    """
-    if missing := sorted(key for key in OmegaConf.missing_keys(cfg) if key.startswith("data.")):
-        raise ValueError(f"not set: {', '.join(missing)}; give each a value, such as {missing[0]}=...")
-    source = instantiate(cfg.data)
-    if not isinstance(source, Source):
-        raise ValueError(f"data._target_: expected a litseg.data.Source, got {type(source).__name__}")
-    return source
 
 
 def _without_mean(cfg: DictConfig) -> None:

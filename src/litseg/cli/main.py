@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from importlib import import_module
 
 HELP = """\
 usage: litseg VERB [key=value ...]
@@ -11,10 +12,25 @@ usage: litseg VERB [key=value ...]
   litseg data check data=camvid data.root=...     reads every file: what training would refuse, leaks, oddities
   litseg data stats data=camvid data.root=...     pixels and images of each class, class weights, mean and std
   litseg data show  data=camvid data.root=...     a picture of augmented training samples and their labels
+  litseg evaluate run=FOLDER                      scores of a run's checkpoint on any split or another data set
+  litseg predict  run=FOLDER input=... output=FOLDER   labels of a file, a folder or a glob of images
+  litseg export   run=FOLDER format=onnx          the network as ONNX, torch.export or safetensors file, and verified
+  litseg bench    run=FOLDER                      parameters, MACs, latency, throughput and memory of a network
+  litseg report   run=FOLDER                      report.html of a run; runs=[A,B] compares
 
-`litseg data --help` lists their options. Other words are those of train.py: groups (data=, experiment=,
-augmentation=) and values (data.root=, seed=). Training itself: python train.py --help
+`litseg VERB --help` lists the options of each. A run folder is what python train.py leaves behind. Other words are
+those of train.py: groups (data=, experiment=, augmentation=) and values (data.root=, seed=). Training itself:
+python train.py --help
 """
+VERBS = {
+    "data": "litseg.cli.data_verbs",
+    "evaluate": "litseg.cli.evaluate",
+    "predict": "litseg.cli.predict",
+    "export": "litseg.cli.export",
+    "bench": "litseg.cli.bench",
+    "report": "litseg.cli.report",
+}
+"""Verb -> the module whose `run(words)` does it."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -31,25 +47,34 @@ def main(words: Sequence[str] | None = None) -> int:
         print(HELP)
         return 0
     verb, rest = given[0], given[1:]
-    if verb != "data":
-        close = get_close_matches(verb, ["data"], cutoff=0.5)
-        hint = f"did you mean {close[0]}?" if close else "expected one of: data"
+    if verb not in VERBS:
+        close = get_close_matches(verb, VERBS, cutoff=0.5)
+        hint = f"did you mean {close[0]}?" if close else f"expected one of: {', '.join(VERBS)}"
         print(f"error: litseg has no verb {verb!r}; {hint}\n\n{HELP}", file=sys.stderr)
         return 2
-    return _guarded(rest)
+    return _guarded(verb, rest)
 
 
-def _guarded(rest: list[str]) -> int:
-    from litseg.cli import data_verbs
+def _guarded(verb: str, rest: list[str]) -> int:
     from litseg.cli.errors import UserError
+    from litseg.cli.exit_codes import OUT_OF_MEMORY, is_out_of_memory
 
     try:
-        return data_verbs.run(rest)
+        code: int = import_module(VERBS[verb]).run(rest)
+        return code
     except UserError as error:
         if os.environ.get("LITSEG_DEBUG") == "1":
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(
+            f"error: out of memory ({str(error).splitlines()[0]}); lower loader.batch_size or, in predict, window",
+            file=sys.stderr,
+        )
+        return OUT_OF_MEMORY
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from litseg.cli.errors import UserError
-from litseg.cli.exit_codes import FULL
+from litseg.cli.exit_codes import FULL, REFUSED
 from litseg.cli.ranks import hear, own_rank, started_side_by_side, tell
 from litseg.cli.resume import experiment_hash, find_run, plain, redacted
 from litseg.results import create_run_folder, is_held, lock, read_status, write_status, write_text
@@ -84,12 +84,18 @@ def _open(cfg: DictConfig, words: Sequence[str]) -> Run:
         _continue(run, resumed.changes)
     run.status |= {"state": "running", "exit_code": None, "config_hash": experiment_hash(config)}
     try:
-        write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(redacted(config))))
-        write_status(folder, run.status)
+        if resumed is None:
+            write_record(run)
     except OSError:
         held.close()
         raise
     return run
+
+
+def write_record(run: Run) -> None:
+    """Writes config and status: of a new run at once, of a continued one when nothing speaks against it."""
+    write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(redacted(run.config))))
+    write_status(run.folder, run.status)
 
 
 def _continue(run: Run, changes: dict[str, str]) -> None:
@@ -132,11 +138,11 @@ def close_run(run: Run, state: str, code: int) -> None:
     if "litseg.data.datamodule" in sys.modules:  # else there are none, and torch is not imported
         sys.modules["litseg.data.loader_processes"].end_loader_processes()
     if run.rank == 0:
-        run.status |= {"state": state, "exit_code": code, "seconds": seconds(run)}
-        try:
-            write_status(run.folder, run.status)
-        except OSError as error:
-            log.warning("cannot write status.json: %s", error)
+        _write_end(run, state, code)
+        if code == 0:
+            from litseg.results.report import write_report
+
+            write_report(run.folder)
         if "litseg.training.background_logger" in sys.modules:  # else nothing is open, and torch not imported
             sys.modules["litseg.training.background_logger"].finish_loggers(code)
         if run.held is not None:
@@ -146,6 +152,17 @@ def close_run(run: Run, state: str, code: int) -> None:
     elif code:
         _wait_for_rank_zero(run.folder)
     stop_logging()
+
+
+def _write_end(run: Run, state: str, code: int) -> None:
+    """A resume that is refused leaves the folder as it was."""
+    run.status |= {"state": state, "exit_code": code, "seconds": seconds(run)}
+    if code == REFUSED and run.status["resumes"]:
+        return
+    try:
+        write_status(run.folder, run.status)
+    except OSError as error:
+        log.warning("cannot write status.json: %s", error)
 
 
 def seconds(run: Run) -> float:

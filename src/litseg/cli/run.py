@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from litseg.cli.conditions import compare_conditions
 from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.exit_codes import REFUSED, TRY_AGAIN, ending, explain, is_expected, is_out_of_memory, may_pass
 from litseg.cli.open_run import Run, close_run, open_run, seconds, secrets, with_run_folder
@@ -144,6 +145,8 @@ def _build(run: Run, stop: StopRequest) -> "Parts":
         lightning.seed_everything(cfg.seed, workers=True, verbose=False)
         parts = build(cfg, run.folder, run.checkpoint, stop, run.status.get("config_hash"))
         _refuse_distributed_sweep(parts.trainer.world_size)
+    if run.rank == 0:
+        compare_conditions(run, parts)
     if run.rank == 0:
         _prepare_loggers(parts, run.config, run.checkpoint)
     return parts

@@ -55,13 +55,14 @@ ADDRESS = re.compile(r"://|^[A-Za-z][\w+.-]+:[:/]")
 """A URL, or a path that fsspec, which Lightning writes with, reads as one."""
 
 
-def read_config(folder: Path, trust: Sequence[str] = ()) -> DictConfig:
+def read_config(folder: Path, trust: Sequence[str] = (), without: Sequence[str] = ()) -> DictConfig:
     """The config in a run folder, with paths into the folder as it was called then pointing to where it lies now.
 
     Args:
         folder: the run folder.
         trust: what may stand in the config beyond what litseg allows: modules or objects (`my_package`), addresses
             (`http://host:5000`) and folders that callbacks and loggers may write to.
+        without: keys whose content is dropped, unread: who only evaluates needs no `logger`.
 
     Raises:
         ValueError: there is no config, it is not plain YAML, or it names what is not allowed; what to do about it.
@@ -69,7 +70,7 @@ def read_config(folder: Path, trust: Sequence[str] = ()) -> DictConfig:
     path = folder / "config.yaml"
     if not path.is_file():
         raise ValueError(f"expected a run folder on this machine with a config.yaml in it, got {folder}")
-    config = _parsed(path)
+    config = _parsed(path) | {name: {} for name in without}
     for key, value in _entries(config):
         name = key.rpartition(".")[2]
         if problem := _problem(name, value, trust):

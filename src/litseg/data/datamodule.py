@@ -113,6 +113,21 @@ class DataModule(lightning.LightningDataModule):
         self._copy_paste = None if self.paste is None else self.paste(pixels)
         self._refuse_ragged_batches()
 
+    def check_split(self, split: str) -> SplitScan:
+        """Reads one split and refuses what could not be scored: data that are only evaluated need no other.
+
+        Raises:
+            ValueError: there is no such split, or what `litseg.data.scan.scan` refuses.
+        """
+        found = scan(self.source, split)
+        if found is None:
+            there = [name for name in SPLITS if self.source.pairs(name)]
+            raise ValueError(
+                f"data: there is no {split} split; expected one of {', '.join(there) or 'none: no samples'}"
+            )
+        self.scans = {split: found}
+        return found
+
     def sample_image(self) -> torch.Tensor:
         """The first training image as training sees it, (C, H, W)."""
         return self._training_samples()[0, 0]["image"]
@@ -141,13 +156,14 @@ class DataModule(lightning.LightningDataModule):
         """Every sample once; none where the set has no validation split."""
         if not self.scans:
             self.check()
-        return self._evaluation_loader("val") if "val" in self.scans else []
+        return self.evaluation_loader("val") if "val" in self.scans else []
 
     def test_dataloader(self) -> DataLoader[Item]:
         """Every sample once."""
-        return self._evaluation_loader("test")
+        return self.evaluation_loader("test")
 
-    def _evaluation_loader(self, split: str) -> DataLoader[Item]:
+    def evaluation_loader(self, split: str) -> DataLoader[Item]:
+        """Every sample of a split once, in order and as it is; of train too."""
         samples = self._samples(split)
         # samples of several sizes go one by one: padding them to a common size would change their borders' logits
         batch_size = self.batch_size if self.scans[split].one_size else 1

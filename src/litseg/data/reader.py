@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -98,6 +97,8 @@ def header_size(path: Path) -> tuple[int, int]:
     """
     with _named(path):
         if path.suffix.lower() in TIFF_SUFFIXES:
+            import tifffile  # here: its import takes a third of a second, and most images are no TIFFs
+
             with tifffile.TiffFile(path) as tiff:
                 page = tiff.pages.first
                 return int(page.imagelength), int(page.imagewidth)
@@ -142,6 +143,8 @@ def _refuse_huge(pixels: int, path: Path, max_pixels: int) -> None:
 
 def _tiff(path: Path, max_pixels: int) -> Array:
     """(H, W) or (H, W, C) of the one image in a TIFF."""
+    import tifffile  # here: its import takes a third of a second, and most images are no TIFFs
+
     with tifffile.TiffFile(path) as tiff:
         if len(tiff.series) != 1:
             raise ValueError(f"{path}: expected one image, got {len(tiff.series)} in this TIFF; split it")

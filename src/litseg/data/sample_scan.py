@@ -9,7 +9,6 @@ from typing import Final
 
 import cv2
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -183,6 +182,8 @@ def _thumbnail(image: Array) -> NDArray[np.uint8]:
 def _orientation(path: Path) -> int:
     try:
         if path.suffix.lower() in TIFF_SUFFIXES:
+            import tifffile  # here: its import takes a third of a second, and most images are no TIFFs
+
             with tifffile.TiffFile(path) as tiff:
                 tag = tiff.pages.first.tags.get(ORIENTATION)
                 return 1 if tag is None else int(tag.value)

@@ -205,7 +205,7 @@ class Source(ABC):
             sizes = ", ".join(f"{path} {part.shape[:2]}" for path, part in zip(pair.images, parts, strict=True))
             raise ValueError(f"the image files of {pair.id} differ in size (height, width): {sizes}")
         image = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-        return image if self.resize is None else _resized(image, self.resize, cv2.INTER_AREA)
+        return image if self.resize is None else resized(image, self.resize, cv2.INTER_AREA)
 
     def raw_labels(self, pair: Pair) -> list[Array]:
         """The masks (H, W) as their files hold them, before `label_map`: one, or in multilabel one per class."""
@@ -221,7 +221,7 @@ class Source(ABC):
         paths = pair.masks if len(pair.masks) == len(masks) else [pair.masks[0]] * len(masks)
         channels = [self._mapped(raw, path) for raw, path in zip(masks, paths, strict=True)]
         if self.resize is not None:
-            channels = [_resized(channel, self.resize, cv2.INTER_NEAREST) for channel in channels]
+            channels = [resized(channel, self.resize, cv2.INTER_NEAREST) for channel in channels]
         return np.stack(channels, axis=-1) if self.task == "multilabel" else channels[0]
 
     def unseen_labels(self, raw: Array) -> NDArray[np.int64]:
@@ -251,10 +251,10 @@ class Source(ABC):
         return message + "correct the mask, add a class name or map it by data.label_map"
 
 
-def _resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
+def resized(array: Array, size: tuple[int, int], interpolation: int = cv2.INTER_AREA) -> Array:
     """(H, W) or (H, W, C) in another size; OpenCV takes at most four channels at once and drops a single one."""
     if array.ndim == 2:
         return np.asarray(cv2.resize(array, (size[1], size[0]), interpolation=interpolation))
     if array.shape[2] not in (3, 4):
-        return np.stack([_resized(channel, size, interpolation) for channel in np.moveaxis(array, 2, 0)], axis=-1)
+        return np.stack([resized(channel, size, interpolation) for channel in np.moveaxis(array, 2, 0)], axis=-1)
     return np.asarray(cv2.resize(array, (size[1], size[0]), interpolation=interpolation))

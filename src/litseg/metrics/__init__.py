@@ -1,5 +1,19 @@
-"""Metrics: dataset-level scores from one integer confusion matrix."""
+"""Metrics: dataset-level scores from one integer confusion matrix, and what an evaluation adds to them."""
 
+from litseg.metrics.boundary_metrics import BoundaryMetrics
+from litseg.metrics.calibration import Calibration
+from litseg.metrics.evaluation import EvaluationMetrics
+from litseg.metrics.image_scores import ImageConfusion
+from litseg.metrics.intervals import bootstrap_intervals
+from litseg.metrics.ranking import ScoreHistogram
 from litseg.metrics.segmentation_metrics import SegmentationMetrics
 
-__all__ = ["SegmentationMetrics"]
+__all__ = [
+    "BoundaryMetrics",
+    "Calibration",
+    "EvaluationMetrics",
+    "ImageConfusion",
+    "ScoreHistogram",
+    "SegmentationMetrics",
+    "bootstrap_intervals",
+]

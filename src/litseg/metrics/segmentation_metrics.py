@@ -1,14 +1,15 @@
 """The dataset-level metric: one integer confusion matrix, all scores."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from litseg.labels import IGNORE_INDEX, Task
-from litseg.metrics.confusion_matrix import confusion_matrix
+from litseg.metrics.confusion_matrix import task_confusion
+from litseg.metrics.inputs import check_batch, check_settings, confusion_shape, predicted_labels
 from litseg.metrics.scores import scores
 
 
@@ -47,9 +48,8 @@ class SegmentationMetrics(Metric):
         self.class_names = tuple(class_names)
         self.task: Task = task
         self.ignore_index = ignore_index
-        _check_settings(self.class_names, task, ignore_index)
-        count = len(self.class_names)
-        shape = (count, 2, 2) if task == "multilabel" else (count, count)
+        check_settings(self.class_names, task, ignore_index)
+        shape = confusion_shape(task, len(self.class_names))
         self.add_state("confusion", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, logits: Tensor, target: Tensor) -> None:
@@ -62,15 +62,10 @@ class SegmentationMetrics(Metric):
         Raises:
             ValueError: a shape, a dtype or a label that does not fit.
         """
-        self._check_batch(logits, target)
-        if self.task == "multilabel":
-            predictions = (logits > 0).long().unbind(1)
-            pairs = zip(predictions, target.unbind(1), strict=True)
-            self.confusion += torch.stack([confusion_matrix(p, t, 2, self.ignore_index) for p, t in pairs])
-        else:
-            # max, not argmax: the same index, several times faster on CPU
-            prediction = logits.max(1).indices if self.task == "multiclass" else (logits[:, 0] > 0).long()
-            self.confusion += confusion_matrix(prediction, target, len(self.class_names), self.ignore_index)
+        classes = len(self.class_names)
+        check_batch(logits, target, self.task, classes)
+        prediction = predicted_labels(logits, self.task)
+        self.confusion += task_confusion(prediction, target, self.task, classes, self.ignore_index)
 
     def compute(self) -> dict[str, Tensor]:
         """All scores of what was counted, see `scores`; NaN where nothing was."""
@@ -83,30 +78,3 @@ class SegmentationMetrics(Metric):
     def names(self) -> list[str]:
         """The names that `compute` gives, without computing."""
         return list(scores(torch.zeros_like(self.confusion, device="cpu"), self.class_names))
-
-    def _check_batch(self, logits: Tensor, target: Tensor) -> None:
-        channels = 1 if self.task == "binary" else len(self.class_names)
-        if not logits.is_floating_point() or logits.ndim < 3 or logits.shape[1] != channels:
-            raise ValueError(f"logits: got {_describe(logits)}, expected float (N, {channels}, *spatial)")
-        per_pixel = (logits.shape[0], *logits.shape[2:])
-        expected = tuple(logits.shape) if self.task == "multilabel" else per_pixel
-        if target.is_floating_point() or tuple(target.shape) != expected:
-            raise ValueError(f"target: got {_describe(target)}, expected integer {expected} in {self.task} mode")
-
-
-def _check_settings(class_names: tuple[str, ...], task: Task, ignore_index: int) -> None:
-    if task not in get_args(Task):
-        raise ValueError(f"task: got {task!r}, expected one of {', '.join(map(repr, get_args(Task)))}")
-    count = len(class_names)
-    if len(set(class_names)) != count:
-        raise ValueError(f"class_names: got {list(class_names)}, expected names that do not repeat")
-    if (task == "binary" and count != 2) or count < (1 if task == "multilabel" else 2):
-        expected = {"binary": "[background, foreground]", "multilabel": "1 or more", "multiclass": "2 or more"}[task]
-        raise ValueError(f"class_names: got {count} ({list(class_names)}), expected {expected} in {task} mode")
-    classes = 2 if task == "multilabel" else count
-    if 0 <= ignore_index < classes:
-        raise ValueError(f"ignore_index: got {ignore_index}, expected an integer outside the classes 0..{classes - 1}")
-
-
-def _describe(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

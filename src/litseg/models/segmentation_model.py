@@ -12,8 +12,7 @@ from litseg.models.input_sizes import encoder_stride
 class SegmentationModel(nn.Module):
     """A network that takes raw images of any size.
 
-    Training, evaluation, prediction and an exported file (`torch.export`: any batch size, one image size) share this
-    path: normalise on the images' device, pad bottom and right by repeating the border until the network's stride
+    Training, evaluation, prediction and an exported file (see `litseg.inference.export`) share this path: normalise on the images' device, pad bottom and right by repeating the border until the network's stride
     divides both sides, run the network, resize its output to the padded size where it has another, crop back.
 
     What the network takes is read from its attributes: `stride` (as `create_network` leaves it; else
@@ -75,12 +74,13 @@ class SegmentationModel(nn.Module):
     def _pad(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
         bottom, right = self._missing(height), self._missing(width)
-        if bottom == 0 and right == 0:
+        # while an exporter traces, sides may be symbols: what they are in the example must not decide
+        if isinstance(bottom, int) and isinstance(right, int) and bottom == right == 0:
             return images
         return F.pad(images, (0, right, 0, bottom), mode="replicate")
 
     def _missing(self, size: int) -> int:
-        return max(-size % self.stride, self.minimum_size - size)
+        return torch.sym_max(-size % self.stride, self.minimum_size - size)  # type: ignore[no-any-return]
 
     def _check_images(self, images: Tensor) -> None:
         if images.dim() != 4:

@@ -66,13 +66,15 @@ def read_status(folder: Path) -> dict[str, Any]:
 def lock(folder: Path) -> IO[str] | None:
     """Holds a run folder for as long as the file it returns is open, however the process ends.
 
+    The lock is this process's alone: loader processes, which outlive a killed training by seconds, do not inherit it.
+
     Returns:
         None where another process holds it.
     """
     file = (folder / ".lock").open("w")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
         file.close()
         return None
     except OSError:  # a file system without locks
@@ -81,7 +83,7 @@ def lock(folder: Path) -> IO[str] | None:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process is at work in it."""
+    """Whether another process is at work in it. One that holds it itself would lose it by asking."""
     file = lock(folder)
     if file is not None:
         file.close()
