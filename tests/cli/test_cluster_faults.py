@@ -80,6 +80,7 @@ def test_torchrun_without_a_run_to_resume_ends_on_all_ranks(tmp_path: Path) -> N
 SRUN = """#!/bin/bash
 # Starts SLURM_NTASKS processes and ends with the largest exit code, as srun does.
 while [[ $1 == -* ]]; do shift; done
+code=0
 for (( rank = 0; rank < SLURM_NTASKS; rank++ )); do
     SLURM_PROCID=$rank SLURM_LOCALID=$rank SLURM_NODEID=0 SLURM_STEP_ID=0 "$@" & started+=($!)
 done
