@@ -146,9 +146,9 @@ def _facts(loaded: LoadedRun) -> dict[str, Any]:
 def _images(loaded: LoadedRun, words: list[str], count: int, size: str | None) -> tuple[list[Tensor], bool]:
     """The first images of test or val, or random ones where the data are not there; (1, C, H, W) each."""
     try:
-        found = _real_images(loaded, words, count)
-        images, are_real = list(found), True
-    except (ValueError, OSError) as error:
+        with user_mistakes():
+            images, are_real = list(_real_images(loaded, words, count)), True
+    except UserError as error:
         if words:
             raise
         log.warning("compared on random images, since the run's data are not to be had: %s", error)

@@ -1,5 +1,6 @@
 """How long a call takes, and how much memory."""
 
+import ctypes
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,8 +39,8 @@ def _wait(device: str) -> None:
 def peak_memory(call: Callable[[], object], device: str = "cpu") -> int | None:
     """Bytes that a call takes at its peak beyond what there was before; None where the system does not tell.
 
-    On a GPU what torch claims; on the CPU the growth of the process, which is less than the call needs where memory of
-    earlier calls is used again.
+    On a GPU what torch claims; on the CPU (Linux) the growth of the process, which is too small where a library takes
+    again what it kept from an earlier call.
     """
     if device == "cuda":
         before = torch.cuda.memory_allocated()
@@ -48,8 +49,9 @@ def peak_memory(call: Callable[[], object], device: str = "cpu") -> int | None:
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before
     try:
-        CLEAR.write_text("5")  # Linux: the highest resident size is counted anew
-    except OSError:
+        ctypes.CDLL(None).malloc_trim(0)  # gives back what is free, or the call would take that
+        CLEAR.write_text("5")  # the highest resident size is counted anew
+    except (OSError, AttributeError):  # not Linux, not glibc
         return None
     before = _resident("VmRSS")
     call()
