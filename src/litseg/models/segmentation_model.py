@@ -12,8 +12,9 @@ from litseg.models.input_sizes import encoder_stride
 class SegmentationModel(nn.Module):
     """A network that takes raw images of any size.
 
-    Training, evaluation, prediction and an exported file (see `litseg.inference.export`) share this path: normalise on the images' device, pad bottom and right by repeating the border until the network's stride
-    divides both sides, run the network, resize its output to the padded size where it has another, crop back.
+    Training, evaluation, prediction and an exported file (see `litseg.inference.export`) share this path: normalise on
+    the images' device, pad bottom and right by repeating the border until the network's stride divides both sides, run
+    the network, resize its output to the padded size where it has another, crop back.
 
     What the network takes is read from its attributes: `stride` (as `create_network` leaves it; else
     `encoder.output_stride`, for an smp network built elsewhere; else 1), `minimum_size` and `maximum_size` (pixels of
