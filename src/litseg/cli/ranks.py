@@ -24,7 +24,7 @@ def started_side_by_side() -> bool:
         return int(os.environ["WORLD_SIZE"]) > 1
     if int(os.environ.get("SLURM_NTASKS") or 1) == 1:
         return False
-    from lightning.pytorch.plugins.environments import SLURMEnvironment
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     return SLURMEnvironment.detect()  # False in an interactive shell, where Lightning starts the processes
 
@@ -48,8 +48,9 @@ def hear() -> dict[str, str]:
 
 
 def _store() -> Any:
-    from lightning.pytorch.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
-    from torch.distributed import TCPStore
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is documented there
 
     environment = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else SLURMEnvironment()
     hosts = environment.global_rank() == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
