@@ -50,7 +50,7 @@ def hear() -> dict[str, str]:
 def _store() -> Any:
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
     from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-    from torch._C._distributed_c10d import TCPStore  # torch.distributed does not say that it exports it
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is documented there
 
     environment = TorchElasticEnvironment() if TorchElasticEnvironment.detect() else SLURMEnvironment()
     hosts = environment.global_rank() == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
