@@ -342,7 +342,7 @@ def test_what_a_user_may_have_added_without_code_of_his_own_is_read(target: str,
 def test_a_folder_that_was_moved_is_read_with_its_paths(tmp_path: Path) -> None:
     config = _written("/home/stranger/run", "logger=csv", "+note=/home/stranger/run2")
     cfg = read_config(_write(tmp_path / "here", config))
-    assert cfg.run_folder == cfg.logger.csv.save_dir == str(tmp_path / "here")
+    assert cfg.run_folder == cfg.logger.csv.folder == str(tmp_path / "here")
     assert cfg.callbacks.checkpoint.folder == str(tmp_path / "here" / "checkpoints")
     assert cfg.note == "/home/stranger/run2"
 
