@@ -81,7 +81,8 @@ class SegmentationModel(nn.Module):
         return F.pad(images, (0, right, 0, bottom), mode="replicate")
 
     def _missing(self, size: int) -> int:
-        return torch.sym_max(-size % self.stride, self.minimum_size - size)  # type: ignore[no-any-return]
+        missing: int = torch.sym_max(-size % self.stride, self.minimum_size - size)  # type: ignore[no-untyped-call]
+        return missing
 
     def _check_images(self, images: Tensor) -> None:
         if images.dim() != 4:
