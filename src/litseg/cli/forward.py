@@ -51,6 +51,7 @@ def build_forward(run: LoadedRun, cfg: DictConfig) -> Forward:
     """
     hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision, cfg.trainer.channels_last)
     single = OmegaConf.merge(OLDER, cfg)
+    assert isinstance(single, DictConfig)
     single.trainer.update(strategy="auto", num_nodes=1, enable_checkpointing=False)
     trainer = build_trainer(single, hardware, 1, [])
     memory_format = torch.channels_last if hardware.channels_last else torch.contiguous_format
