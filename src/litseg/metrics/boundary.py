@@ -4,6 +4,8 @@ What is outside of the image, and void, belongs to no class: a class ends there,
 the reference code of Boundary IoU and in MONAI.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +31,7 @@ def boundary_region(labels: Labels, void: int, width: int) -> NDArray[np.bool_]:
     return _near_other_labels(labels, void, np.ones((2 * width + 1, 2 * width + 1), np.uint8))
 
 
-def _near_other_labels(labels: Labels, void: int, window: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _near_other_labels(labels: Labels, void: int, window: NDArray[Any]) -> NDArray[np.bool_]:
     # largest and smallest label in the window differ: one pass for all classes instead of an erosion for each
     border = {"borderType": cv2.BORDER_CONSTANT, "borderValue": float(void)}
     largest, smallest = cv2.dilate(labels, window, **border), cv2.erode(labels, window, **border)  # type: ignore[call-overload]

@@ -106,8 +106,8 @@ class BoundaryMetrics(PerImageMetric):
 
     def compute(self) -> dict[str, Tensor]:
         """All scores of what was measured, see `boundary_scores`."""
-        rows = (self.rows(name).cpu() for name in ("regions", "contours", "distances"))
-        return boundary_scores(*rows, self.class_names)
+        regions, contours, distances = (self.rows(name).cpu() for name in ("regions", "contours", "distances"))
+        return boundary_scores(regions, contours, distances, self.class_names)
 
 
 def boundary_f1(contours: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ def boundary_f1(contours: Tensor) -> Tensor:
 
 
 def boundary_scores(
-    regions: Tensor, contours: Tensor, distances: Tensor, class_names: tuple[str, ...]
+    regions: Tensor, contours: Tensor, distances: Tensor, class_names: Sequence[str]
 ) -> dict[str, Tensor]:
     """Scores from what was measured in each image.
 
@@ -145,7 +145,8 @@ def boundary_scores(
         `image_boundary_iou` and `image_bf` are means over images of the image's mean over its classes;
         `/<class>`, over those images that have the class.
     """
-    names, result = tuple(class_names), {}
+    names = tuple(class_names)
+    result: dict[str, Tensor] = {}
     for score, counts, ratio in (("boundary_iou", regions, _ratio), ("bf", contours, boundary_f1)):
         of_images = ratio(counts)
         result |= named(score, ratio(counts.sum(0)), names)

@@ -57,51 +57,60 @@ def reliability(counts: Tensor) -> dict[str, list[float]]:
     }
 
 
+def confidences(
+    probabilities: Tensor, prediction: Tensor, target: Tensor, task: Task, ignore_index: int = IGNORE_INDEX
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What `Calibration` counts: confidence, right, valid.
+
+    Multiclass: the confidence is the largest probability, and right is whether the predicted class is the true one.
+    Binary and multilabel: the confidence is the probability of the class, and right is whether it is there.
+
+    Args:
+        probabilities: (N, C, *S); C is 1 in binary mode.
+        prediction: predicted labels, see `predicted_labels`.
+        target: integer labels (N, *S), in multilabel mode (N, C, *S).
+        task: see `litseg.labels.Task`.
+        ignore_index: the void label.
+
+    Returns:
+        Three (N, K, *S); K is C, in multiclass mode 1.
+    """
+    truth = target if task == "multilabel" else target.unsqueeze(1)
+    if task == "multiclass":
+        return probabilities.amax(1, keepdim=True), prediction.unsqueeze(1) == truth, truth != ignore_index
+    return probabilities, truth == 1, truth != ignore_index
+
+
 class Calibration(Metric):
     """Counts for ECE and the reliability diagram, exact under any split into batches and ranks.
 
-    Multiclass: the confidence is the largest probability, and right is whether that class is the true one. Binary and
-    multilabel: the confidence is the probability of the class, and right is whether it is there.
-
     Args:
-        task: see `litseg.labels.Task`.
-        channels: of the probabilities.
+        channels: K, of the confidences.
         bins: equal bins of the confidence.
-        ignore_index: the void label.
         **kwargs: settings of `torchmetrics.Metric`.
 
     Attributes:
-        counts: int64 (channels, bins, 3), in multiclass mode (1, bins, 3), see `reliability_counts`.
+        counts: int64 (K, bins, 3), see `reliability_counts`.
     """
 
     is_differentiable = False
     full_state_update = False
     counts: Tensor
 
-    def __init__(
-        self, task: Task, channels: int, bins: int = 15, ignore_index: int = IGNORE_INDEX, **kwargs: Any
-    ) -> None:
+    def __init__(self, channels: int = 1, bins: int = 15, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.task: Task = task
-        self.bins, self.ignore_index = bins, ignore_index
-        diagrams = 1 if task == "multiclass" else channels
-        self.add_state("counts", torch.zeros(diagrams, bins, 3, dtype=torch.int64), dist_reduce_fx="sum")
+        self.bins = bins
+        self.add_state("counts", torch.zeros(channels, bins, 3, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, probabilities: Tensor, target: Tensor) -> None:
-        """Count a batch.
+    def update(self, confidence: Tensor, right: Tensor, valid: Tensor) -> None:
+        """Count a batch, see `confidences`.
 
         Args:
-            probabilities: (N, C, *S); C is 1 in binary mode.
-            target: integer labels (N, *S), in multilabel mode (N, C, *S).
+            confidence: probabilities (N, K, *S).
+            right: bool (N, K, *S): whether what has this probability is true.
+            valid: bool (N, K, *S): what counts.
         """
-        truth = target if self.task == "multilabel" else target.unsqueeze(1)
-        if self.task == "multiclass":
-            probabilities, labels = probabilities.max(1, keepdim=True)
-            right = labels == truth
-        else:
-            right = truth == 1
-        valid = truth != self.ignore_index
-        channels = zip(probabilities.unbind(1), right.unbind(1), valid.unbind(1), strict=True)
+        channels = zip(confidence.unbind(1), right.unbind(1), valid.unbind(1), strict=True)
         self.counts += torch.stack([reliability_counts(*each, self.bins) for each in channels])
 
     def compute(self) -> Tensor:

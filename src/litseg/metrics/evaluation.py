@@ -11,7 +11,8 @@ from litseg.labels import IGNORE_INDEX, Task
 from litseg.metrics import ranking
 from litseg.metrics.agreement import agreement
 from litseg.metrics.boundary_metrics import BoundaryMetrics
-from litseg.metrics.calibration import Calibration, expected_calibration_error, reliability
+from litseg.metrics.calibration import Calibration, confidences, expected_calibration_error, reliability
+from litseg.metrics.curves import precision_recall_curve, threshold_curve
 from litseg.metrics.image_scores import ImageConfusion, image_overlap, image_scores
 from litseg.metrics.inputs import check_batch, is_broken, predicted_labels
 from litseg.metrics.intervals import bootstrap_intervals
@@ -55,16 +56,18 @@ class EvaluationMetrics(nn.Module):
             raise ValueError(f"parts: got {sorted(unknown)}, expected some of {', '.join(PARTS)}")
         self.class_names = tuple(class_names)
         self.task: Task = task
-        self.given_thresholds = thresholds
+        self.given_thresholds, self.ignore_index = thresholds, ignore_index
         self.images_counted = ImageConfusion(self.class_names, task, ignore_index)
         self.scored_names = self.class_names[1:] if task == "binary" else self.class_names
         channels = len(self.scored_names)
-        makers = {
-            "boundary": lambda: BoundaryMetrics(self.class_names, task, ignore_index=ignore_index, **(boundary or {})),
-            "calibration": lambda: Calibration(task, channels, ignore_index=ignore_index),
-            "ranking": lambda: ranking.ScoreHistogram(channels, ignore_index),
-        }
-        self.parts = nn.ModuleDict({part: makers[part]() for part in PARTS if part in parts})
+        self.parts = nn.ModuleDict()
+        if "boundary" in parts:
+            settings = {"ignore_index": ignore_index, **(boundary or {})}
+            self.parts["boundary"] = BoundaryMetrics(self.class_names, task, **settings)
+        if "calibration" in parts:
+            self.parts["calibration"] = Calibration(1 if task == "multiclass" else channels)
+        if "ranking" in parts:
+            self.parts["ranking"] = ranking.ScoreHistogram(channels, ignore_index)
 
     def update(self, logits: Tensor, target: Tensor, ids: Sequence[str]) -> None:
         """Measure a batch.
@@ -86,16 +89,20 @@ class EvaluationMetrics(nn.Module):
         if "boundary" in self.parts:
             self._part("boundary").update(labels, target)
         if "calibration" in self.parts or "ranking" in self.parts:
-            self._update_probabilities(logits.float(), target)
+            # image by image: half the time on a CPU, whose caches and allocator do not hold a batch of probabilities
+            for each in zip(*(torch.split(batch, 1) for batch in (logits, labels, target)), strict=True):
+                self._update_probabilities(*each)
 
-    def _update_probabilities(self, logits: Tensor, target: Tensor) -> None:
+    def _update_probabilities(self, logits: Tensor, labels: Tensor, target: Tensor) -> None:
         multiclass = self.task == "multiclass"
-        truth = target.unsqueeze(1) if self.task == "binary" else target
+        logits = logits.float().contiguous()  # channels last is slow here
         probabilities = logits.softmax(1) if multiclass else logits.sigmoid()
         if "calibration" in self.parts:
-            self._part("calibration").update(probabilities, target)
+            measured = confidences(probabilities, labels, target, self.task, self.ignore_index)
+            self._part("calibration").update(*measured)
         if "ranking" in self.parts:
-            self._part("ranking").update(torch.logit(probabilities) if multiclass else logits, truth)
+            log_odds = probabilities.logit_() if multiclass else logits
+            self._part("ranking").update(log_odds, target.unsqueeze(1) if self.task == "binary" else target)
 
     def _part(self, part: Part) -> Any:
         return self.parts[part]
@@ -139,7 +146,7 @@ class EvaluationMetrics(nn.Module):
 
     def confusion(self) -> list[Any]:
         """Counts over the data set, rows the truth: C x C; multilabel one [absent, present] matrix a class."""
-        return cast(list[Any], self.images_counted.compute()[1].sum(0).tolist())
+        return self.images_counted.compute()[1].sum(0).tolist()
 
     def intervals(self, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> dict[str, tuple[float, float]]:
         """Bootstrap intervals of the scores of the confusion matrix, see `bootstrap_intervals`."""
@@ -158,9 +165,9 @@ class EvaluationMetrics(nn.Module):
         return rows
 
     def images(self) -> list[dict[str, Any]]:
-        """A row an image, worst `image_miou` first (an image of void last): `id`, scores, `valid_pixels`, `iou/<class>`.
+        """A row an image: `id`, `image_miou`, `image_mdice`, `valid_pixels`, `iou/<class>`; worst `image_miou` first.
 
-        In multilabel mode `valid_pixels` counts entries, one a pixel and class.
+        An image of void comes last. In multilabel mode `valid_pixels` counts entries, one a pixel and class.
         """
         ids, matrices = self.images_counted.compute()
         iou, dice = image_overlap(matrices)
@@ -187,8 +194,8 @@ class EvaluationMetrics(nn.Module):
             for name, one in zip(self.scored_names, histogram.unsqueeze(1).unbind(), strict=True):
                 if one[:, 1].any():
                     result["classes"].append(name)
-                    result["precision_recall"][name] = _precision_recall_curve(one, points)
-                    result["threshold_dice"][name] = _threshold_curve(one, points)
+                    result["precision_recall"][name] = precision_recall_curve(one, points)
+                    result["threshold_dice"][name] = threshold_curve(one, points)
         if "calibration" in self.parts:
             counts = self._part("calibration").compute().sum(0)
             result["reliability"] = reliability(counts) | {"ece": float(expected_calibration_error(counts))}
@@ -198,21 +205,3 @@ class EvaluationMetrics(nn.Module):
         """Begin anew."""
         for metric in (self.images_counted, *self.parts.values()):
             cast(Any, metric).reset()
-
-
-def _precision_recall_curve(histogram: Tensor, points: int) -> dict[str, list[float]]:
-    precision, recall = (each[0] for each in ranking.precision_recall(histogram))
-    defined = int((~precision.isnan()).sum())  # above the highest score there is nothing
-    # recall falls with the threshold: the highest threshold that still has each recall
-    chosen = (defined - torch.searchsorted(recall[:defined].flip(0), torch.linspace(0, 1, points).double())) - 1
-    chosen = chosen.clamp(0).unique()
-    edges = ranking.thresholds(histogram.shape[-1])
-    columns = {"precision": precision, "recall": recall, "thresholds": edges}
-    return {name: values[chosen].tolist() for name, values in columns.items()}
-
-
-def _threshold_curve(histogram: Tensor, points: int) -> dict[str, list[float]]:
-    edges = ranking.thresholds(histogram.shape[-1])
-    chosen = torch.searchsorted(edges, torch.linspace(0, 1, points).double()).clamp(max=len(edges) - 1).unique()
-    dice, iou = (each[0] for each in ranking.overlap_by_threshold(histogram))
-    return {name: values[chosen].tolist() for name, values in {"thresholds": edges, "dice": dice, "iou": iou}.items()}

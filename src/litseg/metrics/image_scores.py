@@ -94,7 +94,7 @@ class ImageConfusion(PerImageMetric):
         if len(ids) != len(target) or any("\0" in each for each in ids):
             raise ValueError(f"ids: got {list(ids)}, expected {len(target)} names without NUL, one for each image")
         classes = len(self.class_names)
-        for each, truth in zip(prediction.split(1), target.split(1), strict=True):
+        for each, truth in zip(torch.split(prediction, 1), torch.split(target, 1), strict=True):
             counts = task_confusion(each, truth, self.task, classes, self.ignore_index)
             self.confusions.append(counts.int().unsqueeze(0))
         encoded = b"".join(each.encode() + b"\0" for each in ids)

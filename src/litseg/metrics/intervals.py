@@ -46,7 +46,7 @@ def _resample(confusions: Tensor, resamples: int, seed: int) -> Iterator[Tensor]
     images, shape = len(confusions), confusions.shape[1:]
     flat = confusions.flatten(1).double()
     times = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
-    for chunk in torch.from_numpy(times).double().split(max(1, CHUNK // flat.shape[1])):
+    for chunk in torch.split(torch.from_numpy(times).double(), max(1, CHUNK // flat.shape[1])):
         yield (chunk @ flat).view(-1, *shape)
 
 

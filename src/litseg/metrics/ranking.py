@@ -35,16 +35,21 @@ def score_histogram(scores: Tensor, target: Tensor, ignore_index: int = IGNORE_I
     """
     classes = scores.shape[1]
     truth = target.long() if target.ndim == scores.ndim else target.long().unsqueeze(1)
-    valid = truth != ignore_index
+    void, behind = truth == ignore_index, classes * bins  # void goes behind the last bin
     index = (scores.float() * (bins / (2 * LIMIT))).add_(bins / 2).clamp_(0, bins - 1).int()
-    index += torch.arange(0, classes * bins, bins, dtype=torch.int32, device=index.device).view(
-        -1, *[1] * (scores.ndim - 2)
-    )
-    present = index.gather(1, truth.where(valid, 0))[valid] if classes > truth.shape[1] else index[truth == 1]
-    entries = index.masked_fill_(~valid, classes * bins)  # void goes behind the last bin
-    counts = torch.bincount(entries.flatten(), minlength=classes * bins + 1)[:-1].view(classes, bins)
-    with_class = torch.bincount(present, minlength=classes * bins).view(classes, bins)
-    return torch.stack([counts - with_class, with_class], 1)
+    first = torch.arange(0, behind, bins, dtype=torch.int32, device=index.device)
+    index += first.view(-1, *[1] * (scores.ndim - 2))
+    if classes > truth.shape[1]:
+        present = index.gather(1, truth.masked_fill(void, 0)).masked_fill(void, behind)
+    else:
+        present = index.masked_fill(truth != 1, behind)
+    torch.maximum(index, void.int() * behind, out=index)
+    of_all, of_present = (_count(each, behind).view(classes, bins) for each in (index, present))
+    return torch.stack([of_all - of_present, of_present], 1)
+
+
+def _count(index: Tensor, behind: int) -> Tensor:
+    return torch.bincount(index.flatten(), minlength=behind + 1)[:-1]
 
 
 def thresholds(bins: int = BINS) -> Tensor:
