@@ -48,7 +48,7 @@ types: $(READY) ## mypy, strict
 notebooks: $(READY) ## execute every notebook from top to bottom
 	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py $(ARGS)
 
-benchmarks: $(READY) ## what litseg adds to a training, against bare PyTorch (ARGS=/path/to/camvid)
+benchmarks: $(READY) ## what litseg adds to a training, against bare PyTorch (ARGS="--camvid /path/to/camvid")
 	$(BIN)/python -m tests.benchmarks.training $(ARGS)
 
 BASE ?= HEAD^

@@ -1,11 +1,14 @@
 """What litseg adds to a training, as ratios to the bare work of PyTorch in the same run.
 
-python -m tests.benchmarks.training [CAMVID_FOLDER]
+python -m tests.benchmarks.training [PART ...] [--camvid FOLDER] [--turns N]
 
+Parts: start, confusion, speed, memory, kept; without one, all but the last, each line as it is measured.
 U-Net/ResNet-18 on 8 CamVid images of 256 x 256 in channels_last and bfloat16 autocast with AdamW and cross-entropy.
 litseg and the bare loop take turns, so that a machine whose speed drifts is the same for both; medians of the turns.
 """
 
+import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -19,8 +22,6 @@ import lightning
 import torch
 import torch.nn.functional as F
 from hydra import compose, initialize_config_dir
-from rich.console import Console
-from rich.table import Table
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -36,7 +37,7 @@ from litseg.cli.logs import start_logging
 from litseg.metrics import SegmentationMetrics
 from litseg.models import create_network
 
-TURNS, STEPS, VALIDATED, BATCH, SIZE, CLASSES = 5, 20, 10, 8, 256, 11
+STEPS, VALIDATED, BATCH, SIZE, CLASSES = 20, 10, 8, 256, 11
 DEFAULT_CAMVID = CONF.parents[1] / "shared" / "data" / "camvid"
 CHECKPOINT_INTERVAL = 300.0
 """Seconds between two checkpoints at the default."""
@@ -77,37 +78,43 @@ def bare() -> tuple[float, float]:
 
 
 class Clock(lightning.Callback):
-    """Seconds from the end of the first step to the end of the validation, and those in metrics and logging."""
+    """Seconds from the end of the first step to the end of the validation.
+
+    `training` ends with the last step; `spent` are its seconds in metrics and logging, and in checking gradients.
+    """
 
     def __init__(self, parts: Parts) -> None:
-        self.whole, self.training, self.logging = 0.0, 0.0, 0.0
-        for thing, name in (
-            (parts.module, "_add_losses"),
-            (parts.module._metric("train"), "update"),
-            *((logger, each) for logger in parts.trainer.loggers for each in ("log_metrics", "save")),
+        self.whole, self.training = 0.0, 0.0
+        self._running = {"logging": 0.0, "finite": 0.0}
+        for kind, thing, name in (
+            ("logging", parts.module, "_add_losses"),
+            ("logging", parts.module._metric("train"), "update"),
+            *(("logging", logger, each) for logger in parts.trainer.loggers for each in ("log_metrics", "save")),
+            *(("finite", parts.finite, f"on_{each}") for each in ("train_batch_start", "before_optimizer_step")),
         ):
-            object.__setattr__(thing, name, self._timed(getattr(thing, name)))
+            object.__setattr__(thing, name, self._timed(kind, getattr(thing, name)))
 
-    def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _timed(self, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any, **named: Any) -> Any:
             started = time.perf_counter()
             result = function(*arguments, **named)
-            self.logging += time.perf_counter() - started
+            self._running[kind] += time.perf_counter() - started
             return result
 
         return timed
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if batch_idx == 0:
-            self._started, self.logging = time.perf_counter(), 0.0
-        self.training, self.logged = time.perf_counter() - self._started, self.logging
+            self._started = time.perf_counter()
+            self._running = dict.fromkeys(self._running, 0.0)
+        self.training, self.spent = time.perf_counter() - self._started, dict(self._running)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         self.whole = time.perf_counter() - self._started
 
 
 def trained(camvid: Path) -> tuple[Clock, float]:
-    """One epoch of litseg from disk, with validation: its times, and the seconds of writing a checkpoint."""
+    """One epoch of litseg from disk, with validation: its times, and the seconds of writing `step` and `best`."""
     words = [
         "experiment=camvid_unet_ce", f"data.root={camvid}", f"data.resize=[{SIZE},{SIZE}]", "logger=csv",
         f"loader.batch_size={BATCH}", "trainer.accelerator=cpu", "trainer.precision=bf16-mixed",
@@ -117,17 +124,13 @@ def trained(camvid: Path) -> tuple[Clock, float]:
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(CONF), version_base="1.3"):
         parts = build(compose("train", overrides=[*words, f"run_folder={folder}"]), Path(folder))
         clock = Clock(parts)
-        parts.trainer.callbacks.append(clock)  # type: ignore[attr-defined]  # Lightning's list
+        # first, so that its validation ends before `best` is written: that is the checkpoints' own row
+        parts.trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]  # Lightning's list
         parts.trainer.fit(parts.module, datamodule=parts.data)
-        return clock, checkpoint_seconds(parts, Path(folder))
+        return clock, parts.checkpoint.seconds
 
 
-def checkpoint_seconds(parts: Parts, folder: Path) -> float:
-    """Of writing the whole state once."""
-    return seconds(lambda: parts.trainer.save_checkpoint(folder / "timed.ckpt"), 1, warm_up=0)
-
-
-def confusion_ratio() -> float:
+def confusion_ratios(turns: int) -> list[float]:
     """Seconds of an update to those of torchmetrics' collection, whose groups its first update forms."""
     settings: dict[str, Any] = {"num_classes": CLASSES, "ignore_index": 255}
     kinds = (MulticlassJaccardIndex, MulticlassF1Score, MulticlassPrecision, MulticlassRecall, MulticlassAccuracy)
@@ -136,26 +139,24 @@ def confusion_ratio() -> float:
     logits = torch.randn(BATCH, CLASSES, SIZE, SIZE).to(memory_format=torch.channels_last)
     target = torch.randint(0, CLASSES, (BATCH, SIZE, SIZE))
     target[:, :8] = 255
-    turns = [
-        (seconds(lambda: ours.update(logits, target), 5), seconds(lambda: peer.update(logits, target), 5))
-        for _ in range(TURNS)
+    return [
+        seconds(lambda: ours.update(logits, target), 5) / seconds(lambda: peer.update(logits, target), 5)
+        for _ in range(4 * turns)
     ]
-    return statistics.median(our / their for our, their in turns)
 
 
-def start_ratios() -> tuple[float, float]:
+def start_ratios(turns: int) -> tuple[list[float], list[float]]:
     """Seconds from the command to the first step, and to its end, to those of the bare imports."""
     imports = ["-c", "import torch, lightning, segmentation_models_pytorch"]
     found = []
     with tempfile.TemporaryDirectory() as folder:
         target = "+callbacks.first_step._target_=tests.benchmarks.first_step.FirstStep"
         run = ["train.py", "experiment=unet_dice", "logger=csv", f"output={folder}", target]
-        for turn in range(TURNS + 1):  # the first draws the data and fills the file cache
+        for turn in range(turns + 1):  # the first draws the data and fills the file cache
             times = [process(imports), process([*run, "+callbacks.first_step.done=false"]), process(run)]
             if turn:
                 found.append((times[1] / times[0], times[2] / times[0]))
-    begun, done = zip(*found, strict=True)
-    return statistics.median(begun), statistics.median(done)
+    return [begun for begun, _ in found], [done for _, done in found]
 
 
 def process(arguments: list[str]) -> float:
@@ -187,37 +188,74 @@ def memory() -> list[float]:
     return found.megabytes
 
 
+def kept_ratios(camvid: Path, turns: int) -> list[float]:
+    """Speed of a training whose malloc keeps what is freed, to one that gives it back, each in its own process."""
+    code = f"from tests.benchmarks.training import *; print(trained(Path({str(camvid)!r}))[0].training)"
+    keep = "from litseg.data.machine import keep_freed_memory as keep; keep(); "
+
+    def training(words: str) -> float:
+        printed = subprocess.run([sys.executable, "-c", words], cwd=CONF.parent, check=True, stdout=subprocess.PIPE)
+        return float(printed.stdout.split()[-1])
+
+    return [training(code) / training(keep + code) for _ in range(turns)]
+
+
+def measure_speed(camvid: Path, turns: int) -> None:
+    """A training from disk against the bare loop."""
+    found = []
+    for turn in range(turns):
+        found.append((*bare(), *trained(camvid)))
+        print(f"turn {turn + 1} of {turns}: bare step {found[-1][0]:.3f} s", flush=True)
+    speed = [STEPS * step / clock.training for step, _, clock, _ in found]
+    epoch = [(STEPS * step + VALIDATED * forward) / clock.whole for step, forward, clock, _ in found]
+    tell("training from disk / bare step in memory, speed", speed, "0.97 at least")
+    tell("epoch with validation / bare steps and forwards, speed", epoch, "0.93 at least")
+    for kind, what, wanted in (
+        ("logging", "metrics and logging", "below 0.01"),
+        ("finite", "checking that gradients are finite", "-"),
+    ):
+        tell(f"{what}, share of a step", [clock.spent[kind] / clock.training for *_, clock, _ in found], wanted)
+    shares = [writing / CHECKPOINT_INTERVAL for *_, writing in found]
+    tell("checkpoints step and best, share of 5 minutes", shares, "below 0.02")
+
+
+def tell(what: str, values: list[float], wanted: str) -> None:
+    """A line: median, smallest to largest, and what is wanted."""
+    spread = f"{statistics.median(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+    print(f"{what:<55} {spread:<28} wanted {wanted}", flush=True)
+
+
 def main() -> None:
-    """Prints the table."""
-    camvid = Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_CAMVID
-    if not camvid.is_dir():
-        sys.exit(f"no CamVid at {camvid}: give its folder, python -m tests.benchmarks.training /path/to/camvid")
+    """Measures the parts that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART")
+    parser.add_argument("--camvid", type=Path, default=DEFAULT_CAMVID)
+    parser.add_argument("--turns", type=int, default=5)
+    given = parser.parse_args()
+    parts, turns = given.parts or ["start", "confusion", "speed", "memory"], given.turns
+    if unknown := set(parts) - {"start", "confusion", "speed", "memory", "kept"}:
+        parser.error(f"no part {', '.join(sorted(unknown))}")
+    if {"speed", "kept"} & set(parts) and not given.camvid.is_dir():
+        parser.error(f"no CamVid at {given.camvid}: --camvid /path/to/camvid")
     start_logging(None)
-    table = Table("what", "measured", "wanted")
-    begun, done = start_ratios()
-    table.add_row("command to first step / bare imports", f"{begun:.3f}", "1.15 at most")
-    table.add_row("command to end of first step / bare imports", f"{done:.3f}", "-")
-    table.add_row("confusion matrix / torchmetrics collection", f"{confusion_ratio():.3f}", "0.25 at most")
-    turns = [(*bare(), *trained(camvid)) for _ in range(TURNS)]
-    speed = [STEPS * step / clock.training for step, _, clock, _ in turns]
-    epoch = [(STEPS * step + VALIDATED * forward) / clock.whole for step, forward, clock, _ in turns]
-    logged = [clock.logged / clock.training for _, _, clock, _ in turns]
-    table.add_row("training from disk / bare step in memory, speed", spread(speed), "0.97 at least")
-    table.add_row("epoch with validation / bare steps and forwards, speed", spread(epoch), "0.93 at least")
-    table.add_row("metrics and logging, share of a step", spread(logged), "below 0.01")
-    share = statistics.median(writing for *_, writing in turns) / CHECKPOINT_INTERVAL
-    table.add_row("a checkpoint, share of 5 minutes", f"{share:.4f}", "below 0.02")
-    resident = memory()
-    table.add_row("resident MB after 10 and 50 epochs", f"{resident[9]:.0f}, {resident[49]:.0f}", "the same")
-    console = Console(width=110)
-    console.print(table)
+    load, threads = os.getloadavg()[0], torch.get_num_threads()
     capability = torch.backends.cpu.get_cpu_capability()
-    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {capability}, {TURNS} turns")
-
-
-def spread(values: list[float]) -> str:
-    """Median, and smallest to largest."""
-    return f"{statistics.median(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+    print(
+        f"torch {torch.__version__}, {threads} threads, {capability}, {turns} turns, load {load:.1f} before", flush=True
+    )
+    if "start" in parts:
+        begun, done = start_ratios(turns)
+        tell("command to first step / bare imports", begun, "1.15 at most")
+        tell("command to end of first step / bare imports", done, "-")
+    if "confusion" in parts:
+        tell("confusion matrix / torchmetrics collection", confusion_ratios(turns), "0.25 at most")
+    if "speed" in parts:
+        measure_speed(given.camvid, turns)
+    if "memory" in parts:
+        resident = memory()
+        print(f"resident MB after 10, 25 and 50 epochs: {resident[9]:.0f}, {resident[24]:.0f}, {resident[49]:.0f}")
+    if "kept" in parts:
+        tell("speed with keep_freed_memory() / without", kept_ratios(given.camvid, turns), "-")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,11 @@ from torch import nn
 
 from litseg.data import Pair, Shapes
 from litseg.data.reader import Array
+from litseg.training import Checkpoints
 
 
 class Fault(Callback):
-    """At `step`, counted from 0: a signal to this process, a NaN gradient (from then on), no memory, or a full disk.
+    """At `step`, counted from 0: a signal, a wait for one, a NaN gradient (from then on), no memory, a full disk, ...
 
     The disk is that of the working directory; it has room again at the end of step `step + until`.
     """
@@ -38,6 +39,10 @@ class Fault(Callback):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         elif kind == "crash":
             raise RuntimeError("crash")
+        elif kind == "wait":
+            (stop,) = (each.stop for each in trainer.callbacks if isinstance(each, Checkpoints))
+            while stop.number is None:
+                time.sleep(0.05)
         elif kind == "full":
             fill(Path.cwd())
         elif kind.startswith("read-only"):

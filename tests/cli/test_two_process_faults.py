@@ -19,7 +19,7 @@ WORDS = [
     sys.executable, str(CONF.parent / "train.py"), "experiment=unet_ce", *TINY, "data.size=32", "data.train=16",
     "data.val=5", "data.test=7", "trainer.devices=2", "model._target_=tests.cli.fault.tiny_network",
 ]  # fmt: skip
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(CONF.parent)}
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{CONF.parent}:{CONF.parent / 'src'}"}
 
 
 def _child(process: int) -> int:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from litseg.metrics.confusion_matrix import confusion_matrix
+from litseg.metrics.confusion_matrix import confusion_matrix, predicted_classes
 
 
 def by_loop(prediction: torch.Tensor, target: torch.Tensor, classes: int, ignore_index: int) -> list[list[int]]:
@@ -53,3 +53,29 @@ def test_nothing_valid_counts_nothing() -> None:
     assert not confusion_matrix(torch.tensor([0, 1]), torch.tensor([255, 255]), 2, 255).any()
     empty = torch.zeros(0, dtype=torch.int64)
     assert not confusion_matrix(empty, empty, 2, 255).any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("classes", [2, 11, 255, 300])
+def test_predicted_classes_are_the_first_largest(
+    dtype: torch.dtype, memory_format: torch.memory_format, classes: int
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, classes, 5, 7, generator=generator).to(dtype).to(memory_format=memory_format)
+    logits[0, :, 0] = -torch.inf
+    logits[1, :, :, 1:3] = logits[1, :, :, 1:3].round()  # many that are equal
+    assert torch.equal(predicted_classes(logits).long(), logits.max(1).indices)
+    assert torch.equal(predicted_classes(logits[..., ::2, 0]).long(), logits[..., ::2, 0].max(1).indices)
+
+
+@pytest.mark.parametrize("label", [2**31 + 1, 2**32, 2**33 + 3])
+def test_a_label_beyond_32_bits_does_not_wrap_around(label: int) -> None:
+    assert confusion_matrix(torch.tensor([1]), torch.tensor([label]), 5, label).sum() == 0
+
+
+def test_small_predictions_do_not_wrap_around() -> None:
+    prediction = torch.tensor([250, 3], dtype=torch.uint8)
+    counts = confusion_matrix(prediction, torch.tensor([254, 1], dtype=torch.uint8), 255, 255)
+    assert counts[254, 250] == counts[1, 3] == 1
+    assert counts.sum() == 2

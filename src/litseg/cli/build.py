@@ -18,6 +18,7 @@ from litseg.metrics import SegmentationMetrics
 from litseg.training import (
     Checkpoints,
     EpochLine,
+    Figures,
     FiniteSteps,
     FrozenEncoder,
     Hardware,
@@ -97,10 +98,11 @@ def build(
         cfg.pictures,
         split="test" if "test" in data.scans else "val",
     )
+    figures = Figures(folder, data.source.class_names, pictures.split)
     checkpoint = find_checkpoints(callbacks, module, "val" in data.scans)
     checkpoint.stop = stop or checkpoint.stop
     finite = FiniteSteps(folder / "nonfinite", cfg.nonfinite_steps)
-    callbacks += [throughput, LossWeights(), EpochLine(), pictures, SeededSteps(cfg.seed), finite]
+    callbacks += [throughput, LossWeights(), EpochLine(), pictures, figures, SeededSteps(cfg.seed), finite]
     trainer = build_trainer(cfg, hardware, devices, callbacks, "val" in data.scans, config_hash)
     if cfg.weights and resumed is None:
         load_weights(module.model, Path(cfg.weights))

@@ -4,8 +4,6 @@ import logging
 import platform
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from litseg.cli.data_facts import write_facts
 from litseg.cli.errors import UserError
 from litseg.cli.open_run import write_record
@@ -44,6 +42,8 @@ def _compare(run: "Run", now: dict[str, Any], before: dict[str, Any]) -> None:
 
 
 def _conditions(parts: "Parts") -> dict[str, Any]:
+    import torch  # here: a config that is not complete is refused without it
+
     device = parts.trainer.strategy.root_device
     return {
         "data": parts.data.fingerprint,

@@ -174,7 +174,8 @@ def _random_image(loaded: LoadedRun, height: int, width: int, seed: int) -> Tens
     mean, std = (getattr(loaded.model, name).expand(1, loaded.facts.in_channels, 1, 1) for name in ("mean", "std"))
     values: Tensor = mean + std * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     dtype: torch.dtype = getattr(torch, loaded.facts.pixels)
-    return values if dtype.is_floating_point else values.clamp(0, torch.iinfo(dtype).max).to(dtype)
+    image: Tensor = values if dtype.is_floating_point else values.clamp(0, torch.iinfo(dtype).max).to(dtype)
+    return image
 
 
 def _sides(size: str) -> tuple[int, int]:

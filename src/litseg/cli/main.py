@@ -16,6 +16,7 @@ usage: litseg VERB [key=value ...]
   litseg predict  run=FOLDER input=... output=FOLDER   labels of a file, a folder or a glob of images
   litseg export   run=FOLDER format=onnx          the network as ONNX, torch.export or safetensors file, and verified
   litseg bench    run=FOLDER                      parameters, MACs, latency, throughput and memory of a network
+  litseg report   run=FOLDER                      report.html of a run; runs=[A,B] compares
 
 `litseg VERB --help` lists the options of each. A run folder is what python train.py leaves behind. Other words are
 those of train.py: groups (data=, experiment=, augmentation=) and values (data.root=, seed=). Training itself:
@@ -27,6 +28,7 @@ VERBS = {
     "predict": "litseg.cli.predict",
     "export": "litseg.cli.export",
     "bench": "litseg.cli.bench",
+    "report": "litseg.cli.report",
 }
 """Verb -> the module whose `run(words)` does it."""
 

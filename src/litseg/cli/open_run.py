@@ -14,12 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from litseg.cli.errors import UserError
 from litseg.cli.exit_codes import FULL, REFUSED
+from litseg.cli.ranks import hear, own_rank, started_side_by_side, tell
 from litseg.cli.resume import experiment_hash, find_run, plain, redacted
-from litseg.results import create_run_folder, lock, read_status, write_status, write_text
+from litseg.results import create_run_folder, is_held, lock, read_status, write_status, write_text
 from litseg.results.redaction import secret_values
 
 RUN_FOLDER, CHECKPOINT = "LITSEG_RUN_FOLDER", "LITSEG_CHECKPOINT"
-"""Environment variables that tell the processes which Lightning starts for ranks above 0 what rank 0 has chosen."""
+"""Environment variables that tell the processes of ranks above 0 what rank 0 has chosen."""
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +54,21 @@ def open_run(cfg: DictConfig, words: Sequence[str]) -> Run:
         UserError: there is no run to continue, or its folder cannot be written.
         OSError: the disk is full.
     """
-    rank = _rank()
+    rank, word = own_rank(), dict[str, str]()
     try:
-        return _open(cfg, words) if rank == 0 else _join(cfg, words, rank)
+        if rank > 0:
+            return _join(cfg, words, rank)
+        run = _open(cfg, words)
+        word = {RUN_FOLDER: str(run.folder), CHECKPOINT: str(run.checkpoint or "")}
+        os.environ.update(word)
+        return run
     except OSError as error:
         if error.errno in FULL:
             raise
         raise UserError(f"cannot write the run folder ({error}); set output to a folder that can be written") from error
+    finally:
+        if rank == 0 and started_side_by_side():
+            tell(word)
 
 
 def _open(cfg: DictConfig, words: Sequence[str]) -> Run:
@@ -80,7 +89,6 @@ def _open(cfg: DictConfig, words: Sequence[str]) -> Run:
     except OSError:
         held.close()
         raise
-    os.environ[RUN_FOLDER], os.environ[CHECKPOINT] = str(folder), str(run.checkpoint or "")
     return run
 
 
@@ -111,18 +119,16 @@ def _newest(run: Run) -> Path | None:
 
 
 def _join(cfg: DictConfig, words: Sequence[str], rank: int) -> Run:
-    """A rank above 0: it writes nothing. Without rank 0's word (torchrun, SLURM) it looks for itself."""
-    if os.environ.get(RUN_FOLDER):
-        folder, checkpoint = Path(os.environ[RUN_FOLDER]), os.environ.get(CHECKPOINT)
-        resumed = find_run(cfg, words) if cfg.resume not in (None, "last", "auto") else None
-        config = with_run_folder(cfg if resumed is None else resumed.config, str(folder))
-        return Run(folder, config, rank, Path(checkpoint) if checkpoint else None, read_status(folder), [])
-    resumed = find_run(cfg, words)
-    if resumed is None:
-        return Run(Path(cfg.output), with_run_folder(cfg, cfg.output), rank, None, {"batch_size_halved": 0}, [])
-    run = Run(resumed.folder, with_run_folder(resumed.config, str(resumed.folder)), rank, None, {}, [])
-    run.status, run.checkpoint = read_status(run.folder), _newest(run)
-    return run
+    """A rank above 0: it writes nothing, and goes on with what rank 0 has chosen."""
+    if started_side_by_side():
+        os.environ.update(hear())
+    if not os.environ.get(RUN_FOLDER):
+        raise UserError(f"rank 0 could not open the run, rank {rank} ends too")
+    folder, checkpoint = Path(os.environ[RUN_FOLDER]), os.environ.get(CHECKPOINT)
+    resumed = find_run(cfg, words) if cfg.resume not in (None, "last", "auto") else None
+    config = with_run_folder(cfg if resumed is None else resumed.config, str(folder))
+    status = {"batch_size_halved": 0} | read_status(folder)
+    return Run(folder, config, rank, Path(checkpoint) if checkpoint else None, status, [])
 
 
 def close_run(run: Run, state: str, code: int) -> None:
@@ -133,6 +139,10 @@ def close_run(run: Run, state: str, code: int) -> None:
         sys.modules["litseg.data.loader_processes"].end_loader_processes()
     if run.rank == 0:
         _write_end(run, state, code)
+        if code == 0:
+            from litseg.results.report import write_report
+
+            write_report(run.folder)
         if "litseg.training.background_logger" in sys.modules:  # else nothing is open, and torch not imported
             sys.modules["litseg.training.background_logger"].finish_loggers(code)
         if run.held is not None:
@@ -140,7 +150,7 @@ def close_run(run: Run, state: str, code: int) -> None:
         for name in (RUN_FOLDER, CHECKPOINT):
             os.environ.pop(name, None)
     elif code:
-        _wait_for_parent()
+        _wait_for_rank_zero(run.folder)
     stop_logging()
 
 
@@ -160,18 +170,13 @@ def seconds(run: Run) -> float:
     return round(float(run.status["seconds"]) + time.perf_counter() - run.started, 1)
 
 
-def _wait_for_parent() -> None:
-    """Lightning kills rank 0 as soon as another rank has ended badly; it may still have to write how the run ended."""
+def _wait_for_rank_zero(folder: Path) -> None:
+    """Who started the processes kills rank 0 as soon as another has ended badly; it may still have to write how."""
     parent, until = os.getppid(), time.monotonic() + 10
     while os.getppid() == parent and time.monotonic() < until:
+        if read_status(folder).get("state") != "running" and not is_held(folder):
+            return
         time.sleep(0.1)
-
-
-def _rank() -> int:
-    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
-        if name in os.environ:
-            return int(os.environ[name])
-    return 0
 
 
 def _new_folder(cfg: DictConfig) -> Path:

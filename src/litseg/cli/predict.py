@@ -14,6 +14,7 @@ from rich.progress import Progress, TaskID
 from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.forward import build_forward
 from litseg.cli.load_run import LoadedRun, load_run
+from litseg.cli.logs import start_logging
 from litseg.cli.predict_image import ImagePredictor
 from litseg.cli.predict_options import Options, needed, read_options
 from litseg.cli.prediction_images import Job, find_jobs
@@ -66,6 +67,7 @@ def run(words: Sequence[str]) -> int:
         return 0
     given, others = divide_words("predict", words, OWN)
     refuse_others("predict", [word for word in others if word.partition("=")[0] not in OF_CONFIG], (*OWN, *OF_CONFIG))
+    start_logging(None)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds odd in a file, the refusal says
     options, output = read_options(given), Path(needed(given, "output")).expanduser()
     which: Any = chosen("predict", "checkpoint", given["checkpoint"], ("best", "last"))
@@ -75,7 +77,8 @@ def run(words: Sequence[str]) -> int:
         put_values(loaded.config, others)
         forward = build_forward(loaded, loaded.config)
         predict = averaged_over_views(predictor(forward, loaded.facts.task, forward.device), options.views)
-        _open_output(output, _record(loaded, options), options.anew)
+        classes = {"class_names": list(loaded.facts.class_names), "palette": list(loaded.facts.palette)}
+        _open_output(output, _record(loaded, options), classes, options.anew)
     waiting = [job for job in jobs if options.anew or not job.is_done(options.probabilities, options.overlays)]
     refused = _predict_all(waiting, ImagePredictor(loaded, predict, options))
     parts = [f"{len(waiting) - refused} predicted", f"{len(jobs) - len(waiting)} there already", f"{refused} refused"]
@@ -90,7 +93,7 @@ def _record(loaded: LoadedRun, options: Options) -> dict[str, Any]:
     return {"run": loaded.folder.name, "checkpoint": checkpoint, **kept}
 
 
-def _open_output(output: Path, record: dict[str, Any], anew: bool) -> None:
+def _open_output(output: Path, record: dict[str, Any], classes: dict[str, Any], anew: bool) -> None:
     """Makes the folder, and refuses one with predictions of another run or in another way.
 
     Raises:
@@ -109,7 +112,7 @@ def _open_output(output: Path, record: dict[str, Any], anew: bool) -> None:
         was, now = ({key: values[key] for key in other} for values in (before, record))
         raise ValueError(f"output: {output} has predictions of {was}, now {now}; choose another, or continue=false")
     output.mkdir(parents=True, exist_ok=True)
-    write_json(path, record | {"probability_of_1": SCALE, "versions": versions(), **code_state(CONF.parent)})
+    write_json(path, record | classes | {"probability_of_1": SCALE, "versions": versions(), **code_state(CONF.parent)})
 
 
 def _predict_all(jobs: Sequence[Job], predict: ImagePredictor) -> int:

@@ -15,7 +15,6 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from litseg.cli.conditions import compare_conditions
 from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.exit_codes import REFUSED, TRY_AGAIN, ending, explain, is_expected, is_out_of_memory, may_pass
 from litseg.cli.open_run import Run, close_run, open_run, seconds, secrets, with_run_folder
@@ -138,6 +137,7 @@ def _build(run: Run, stop: StopRequest) -> "Parts":
         import lightning
 
         from litseg.cli.build import build
+        from litseg.cli.conditions import compare_conditions
 
         cfg = run.config.copy()
         cfg.loader.batch_size >>= run.status["batch_size_halved"]

@@ -48,7 +48,7 @@ class Windows:
     overlap: float = 0.25
     blending: Blending = "gaussian"
     batch: int = 1
-    memory: int = 2**28
+    memory: int = 192 * 2**20
     accumulate: Literal["model", "cpu"] = "model"
 
     def __post_init__(self) -> None:

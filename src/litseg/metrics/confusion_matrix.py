@@ -13,7 +13,7 @@ def confusion_matrix(prediction: Tensor, target: Tensor, classes: int, ignore_in
     """Count the valid pixels of every pair (true class, predicted class).
 
     Args:
-        prediction: predicted classes in 0..classes-1, int64.
+        prediction: predicted classes in 0..classes-1, any integer dtype.
         target: true classes, any integer dtype, same shape; `ignore_index` marks void pixels.
         classes: number of classes.
         ignore_index: the void label, any integer outside 0..classes-1.
@@ -29,15 +29,41 @@ def confusion_matrix(prediction: Tensor, target: Tensor, classes: int, ignore_in
         tensor([[1, 1],
                 [0, 1]])
     """
-    labels = target.long()  # uint8 compared with a negative ignore_index would wrap around
+    # uint8 compared with a negative ignore_index would wrap around; int32 holds all that 8 and 16 bits give
+    labels = target.int() if target.dtype.itemsize < 4 else target.long()
     # void goes to a row before the first, so that no copy of the valid pixels is made and a label beyond the last row
     # shows in the length of the result
-    row = torch.where(labels == ignore_index, 0, labels + 1)
-    counts = torch.bincount((row * classes + prediction).flatten(), minlength=(classes + 1) * classes)
+    row = torch.where(labels == ignore_index, -1, labels)
+    cell = torch.add(prediction, row, alpha=classes).add_(classes)
+    counts = torch.bincount(cell.flatten(), minlength=(classes + 1) * classes)
     if counts.numel() > (classes + 1) * classes:
         largest = (counts.numel() - 1) // classes - 1
         raise ValueError(f"target: got the label {largest}, expected 0..{classes - 1} or {ignore_index} (void)")
     return counts.view(classes + 1, classes)[1:]
+
+
+def predicted_classes(logits: Tensor) -> Tensor:
+    """The index of the largest logit, the first of equal ones.
+
+    Args:
+        logits: (N, C, *S), any floating-point dtype and memory format.
+
+    Returns:
+        Integers (N, *S); 0 where a logit is NaN on a CPU.
+
+    Example:
+        >>> predicted_classes(torch.tensor([[[0.5, -1.0], [2.0, -1.0]]])).tolist()
+        [[1, 0]]
+    """
+    classes = logits.shape[1]
+    if not logits.is_cpu or classes > 255:
+        return logits.max(1).indices
+    # On a CPU torch goes through the pixels one by one to find indices, but does values, one plane per class, with
+    # vectors: 255 where a logit is below the largest, its class where it is not, and of these the smallest.
+    planes = logits.contiguous()
+    below = (planes < planes.amax(1, keepdim=True)).view(torch.uint8).mul_(255)
+    below |= torch.arange(classes, dtype=torch.uint8).view(-1, *[1] * (logits.ndim - 2))
+    return below.amin(1)
 
 
 def task_confusion(prediction: Tensor, target: Tensor, task: Task, classes: int, ignore_index: int) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from litseg.labels import Task
+from litseg.metrics.confusion_matrix import predicted_classes
 
 
 def predicted_labels(logits: Tensor, task: Task) -> Tensor:
@@ -16,11 +17,11 @@ def predicted_labels(logits: Tensor, task: Task) -> Tensor:
         task: see `litseg.labels.Task`.
 
     Returns:
-        int64 (N, *S); in multilabel mode (N, C, *S) of 0 and 1.
+        Integers (N, *S), uint8 where they fit; in multilabel mode (N, C, *S) of 0 and 1.
     """
     if task == "multiclass":
-        return logits.max(1).indices  # max, not argmax: the same index, several times faster on CPU
-    return (logits > 0).long() if task == "multilabel" else (logits[:, 0] > 0).long()
+        return predicted_classes(logits)
+    return (logits > 0).byte() if task == "multilabel" else (logits[:, 0] > 0).byte()
 
 
 def check_batch(logits: Tensor, target: Tensor, task: Task, classes: int) -> None:

@@ -81,8 +81,7 @@ class SegmentationModel(nn.Module):
         return F.pad(images, (0, right, 0, bottom), mode="replicate")
 
     def _missing(self, size: int) -> int:
-        missing: int = torch.sym_max(-size % self.stride, self.minimum_size - size)  # type: ignore[no-untyped-call]
-        return missing
+        return torch.sym_max(-size % self.stride, self.minimum_size - size)  # type: ignore[no-any-return,no-untyped-call]
 
     def _check_images(self, images: Tensor) -> None:
         if images.dim() != 4:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from litseg.training.checkpoint_files import NonFiniteError, WholeFiles, load_checkpoint
     from litseg.training.checkpoint_folder import newest_checkpoint, step_of
     from litseg.training.checkpoints import Checkpoints, SaveError
+    from litseg.training.figures import Figures
     from litseg.training.finite_steps import FiniteSteps
     from litseg.training.freezing import FrozenBatchNorm, FrozenEncoder
     from litseg.training.hardware import Hardware, choose_hardware
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoints",
     "EpochLine",
+    "Figures",
     "FiniteSteps",
     "FrozenBatchNorm",
     "FrozenEncoder",
@@ -55,6 +57,7 @@ _MODULES: Final = {
     "checkpoint_files": ("NonFiniteError", "WholeFiles", "load_checkpoint"),
     "checkpoint_folder": ("newest_checkpoint", "step_of"),
     "checkpoints": ("Checkpoints", "SaveError"),
+    "figures": ("Figures",),
     "finite_steps": ("FiniteSteps",),
     "freezing": ("FrozenBatchNorm", "FrozenEncoder"),
     "hardware": ("Hardware", "choose_hardware"),

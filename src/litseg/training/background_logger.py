@@ -6,11 +6,14 @@ import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger
+from PIL import Image
 from torch import Tensor
 
 log = logging.getLogger(__name__)
@@ -103,6 +106,17 @@ class BackgroundLogger(Logger):
         self._hand_over(lambda: self.logger.log_hyperparams(params))
 
     @rank_zero_only
+    def log_picture(self, name: str, path: Path, step: int) -> None:
+        """Sends a picture to W&B, TensorBoard or MLflow; other services are left without.
+
+        Args:
+            name: such as test/confusion_matrix.
+            path: a PNG, which stays where it is.
+            step: optimizer steps so far.
+        """
+        self._hand_over(lambda: _send_picture(self.logger, name, path, step))
+
+    @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
         """See `Logger`."""
         self._hand_over(lambda: self.logger.after_save_checkpoint(checkpoint_callback))
@@ -127,6 +141,18 @@ class BackgroundLogger(Logger):
             log.warning("%s did not end within %g s; %s", self.service, self._seconds, self._afterwards)
             self._said.add("failed")  # what the thread has to say now is not news
             self._abandon()
+
+
+def _send_picture(logger: Any, name: str, path: Path, step: int) -> None:
+    """Each service has its own way; Lightning has none that they share."""
+    kind = type(logger).__name__
+    if kind == "WandbLogger":
+        logger.log_image(name, [str(path)], step)
+    elif kind == "TensorBoardLogger":
+        with Image.open(path) as picture:
+            logger.experiment.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+    elif kind == "MLFlowLogger":
+        logger.experiment.log_artifact(logger.run_id, str(path), name.rpartition("/")[0])
 
 
 def finish_loggers(exit_code: int) -> None:
