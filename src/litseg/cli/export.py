@@ -152,7 +152,7 @@ def _images(loaded: LoadedRun, words: list[str], count: int, size: str | None) -
         if words:
             raise
         log.warning("compared on random images, since the run's data are not to be had: %s", error)
-        images, are_real = [_random_image(loaded, 256, 256) for _ in range(min(count, 4))], False
+        images, are_real = [_random_image(loaded, 256, 256, seed) for seed in range(min(count, 4))], False
     if size is not None:
         height, width = _sides(size)
         resized = (torch.nn.functional.interpolate(image.float(), (height, width)) for image in images)
@@ -168,11 +168,11 @@ def _real_images(loaded: LoadedRun, words: list[str], count: int) -> Iterator[Te
         yield samples[0, index]["image"][None].contiguous()
 
 
-def _random_image(loaded: LoadedRun, height: int, width: int) -> Tensor:
+def _random_image(loaded: LoadedRun, height: int, width: int, seed: int) -> Tensor:
     side = loaded.model.maximum_size
     shape = (1, loaded.facts.in_channels, side or height, side or width)
     mean, std = (getattr(loaded.model, name).expand(1, loaded.facts.in_channels, 1, 1) for name in ("mean", "std"))
-    values = mean + std * torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    values: Tensor = mean + std * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     dtype: torch.dtype = getattr(torch, loaded.facts.pixels)
     image: Tensor = values if dtype.is_floating_point else values.clamp(0, torch.iinfo(dtype).max).to(dtype)
     return image

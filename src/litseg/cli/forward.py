@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 import torch
 from lightning.pytorch.plugins.precision import Precision
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from litseg.cli.build_trainer import build_trainer
 from litseg.cli.load_run import LoadedRun
 from litseg.training import choose_hardware
+
+OLDER = {"deterministic": "off", "trainer": {"compile": False}}
+"""Keys that configs of older runs do not have."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,13 @@ def build_forward(run: LoadedRun, cfg: DictConfig) -> Forward:
         ValueError: a device or a precision that is not there.
     """
     hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision, cfg.trainer.channels_last)
-    single = cfg.copy()
+    single = OmegaConf.merge(OLDER, cfg)
+    assert isinstance(single, DictConfig)
     single.trainer.update(strategy="auto", num_nodes=1, enable_checkpointing=False)
     trainer = build_trainer(single, hardware, 1, [])
     memory_format = torch.channels_last if hardware.channels_last else torch.contiguous_format
     device, precision = trainer.strategy.root_device, trainer.precision_plugin
     model = precision.convert_module(run.model).to(device).to(memory_format=memory_format)  # type: ignore[call-overload]
-    if cfg.trainer.compile:
+    if single.trainer.compile:
         model.compile()
     return Forward(model, device, precision, memory_format)
