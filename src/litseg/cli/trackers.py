@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from litseg.training.background_logger import BackgroundLogger
 
 log = logging.getLogger(__name__)
+USERS_URI = os.environ.get(
+    "MLFLOW_TRACKING_URI"
+)  # now: MLflow writes its last run's there, which is not the next one's
 
 
 def tensorboard_logger(folder: str, finish_seconds: float = 30, **settings: Any) -> "BackgroundLogger | None":
@@ -54,7 +57,7 @@ def mlflow_logger(
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds; MLflow's 120 and 7 would hold up everything
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # files need no database, nor its packages
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"file:{Path(folder) / 'mlruns'}"
+    uri = tracking_uri or USERS_URI or f"file:{Path(folder) / 'mlruns'}"
     from lightning.pytorch.loggers import MLFlowLogger
 
     from litseg.training.background_logger import BackgroundLogger
