@@ -31,6 +31,7 @@ def main() -> None:
     predict = predictor(model, "multiclass")
     predict(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))  # what torch loads on first use belongs to the model
     loaded = memory("VmRSS")
+    print(json.dumps({"loaded": loaded}), file=sys.stderr, flush=True)
     with TiffRegions(Path(image)) as tiff, TiffCanvas(Path(output), 1, tiff.size, np.uint8) as canvas:
         paint(sliding_blocks(predict, tiff.read, tiff.size, channels, Windows(512)), "multiclass", canvas)
         canvas.finish()

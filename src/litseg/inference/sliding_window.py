@@ -112,6 +112,7 @@ def sliding_blocks(
         windows: how.
     """
     grid = Grid(size, channels, windows)
+    band = torch.empty(0)  # one for all strips: whoever holds the last block of a strip would keep a second one alive
     for left, right in grid.strips:
         places = list(product(grid.rows, grid.columns_of(left, right)))
         strip: _Strip | None = None
@@ -119,7 +120,10 @@ def sliding_blocks(
             some = places[first : first + windows.batch]
             found = predict(torch.stack([read(*place, grid.height, grid.width) for place in some]))
             found = found.cpu() if windows.accumulate == "cpu" else found
-            strip = strip or _Strip(grid, left, right, found.device)
+            if len(band) == 0:
+                widest = max(last - first for first, last in grid.strips)
+                band = torch.empty(channels, grid.height, widest, device=found.device)
+            strip = strip or _Strip(grid, left, right, band)
             for (row, column), probabilities in zip(some, found, strict=True):
                 if row > strip.top:
                     yield strip.finished(row)
@@ -164,12 +168,12 @@ class Grid:
 class _Strip:
     """The rows of a strip that are being put together: `height` of them from `top` on."""
 
-    def __init__(self, grid: Grid, left: int, right: int, device: torch.device) -> None:
+    def __init__(self, grid: Grid, left: int, right: int, band: Tensor) -> None:
         self.top, self.left, self.right = 0, left, right
-        self.band = torch.zeros(grid.channels, grid.height, right - left, device=device)
+        self.band = band[..., : right - left].zero_()
         overlap, blending = grid.windows.overlap, grid.windows.blending
-        down = axis_weights(grid.size[0], grid.height, overlap, blending).to(device)
-        across = axis_weights(grid.size[1], grid.width, overlap, blending).to(device)
+        down = axis_weights(grid.size[0], grid.height, overlap, blending).to(band.device)
+        across = axis_weights(grid.size[1], grid.width, overlap, blending).to(band.device)
         self.down = dict(zip(grid.rows, down, strict=True))
         self.across = dict(zip(grid.columns, across, strict=True))
 

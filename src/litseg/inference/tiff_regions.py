@@ -3,6 +3,7 @@
 Uncompressed files are read where their rows lie; others tile by tile or strip by strip, and the last ones are kept.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ class TiffRegions:
 
     def __init__(self, path: Path, reach: int = 512) -> None:
         self.path = path
-        self._kept: OrderedDict[int, Array] = OrderedDict()
+        self._kept: OrderedDict[int, int] = OrderedDict()  # number of a tile or strip -> where in `_store` it is
         try:
             self._file = tifffile.TiffFile(path)
         except Exception as error:  # of a broken file a decoder may raise anything
@@ -103,6 +104,7 @@ class TiffRegions:
         self._layout = self._layout_of()
         if not self._page.is_memmappable:
             self._refuse_large_segments(reach)
+            self._store = self._room()
 
     def _single(self) -> tifffile.TiffPage:
         pages = [page.aspage() for page in self._file.pages]
@@ -170,15 +172,24 @@ class TiffRegions:
         region[channels, y : y + inside.shape[1], x : x + inside.shape[2]] = inside
 
     def _decoded(self, index: int) -> Array:
-        """A tile or strip (c, h, w), cut to the image."""
+        """A tile or strip (c, h, w); what lies outside the image means nothing."""
         if index in self._kept:
             self._kept.move_to_end(index)
-            return self._kept[index]
-        segment = self._decode(index).transpose(2, 0, 1)
-        self._kept[index] = segment
-        while sum(each.nbytes for each in self._kept.values()) > KEPT:
-            self._kept.popitem(last=False)
-        return segment
+            place = self._kept[index]
+        else:
+            found = self._decode(index)
+            full = len(self._kept) == len(self._store)
+            place = self._kept.popitem(last=False)[1] if full else len(self._kept)
+            self._store[place, : found.shape[0], : found.shape[1]] = found
+            self._kept[index] = place
+        return np.asarray(self._store[place].transpose(2, 0, 1))
+
+    def _room(self) -> Array:
+        """At once: thousands of small arrays, kept and freed among large ones, fragment the memory."""
+        tall, wide, down, across, planar = self._layout
+        one = (tall, wide, self._shape[2])
+        fitting = KEPT // (math.prod(one) * np.dtype(self._page.dtype).itemsize)
+        return np.empty((min(fitting, down * across * (self._planes if planar else 1)), *one), self._page.dtype)
 
     def _decode(self, index: int) -> Array:
         page, handle = self._page, self._file.filehandle
