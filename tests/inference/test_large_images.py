@@ -88,7 +88,8 @@ def test_a_kill_leaves_no_half_output_and_the_next_run_makes_it(tmp_path: Path) 
         assert time.monotonic() < until
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "labels.tif").exists()
     assert added(tmp_path / "image.tif", tmp_path / "labels.tif", "6") < ROOM
     assert tifffile.imread(tmp_path / "labels.tif").shape == (3000, 3000)

@@ -146,7 +146,7 @@ def test_refuses_what_it_cannot_work_in_parts(tmp_path: Path) -> None:
         ("pages.tif", "expected one image, got 2"),
         ("int.tif", "expected pixels of uint8, uint16 or float, got int32"),
         ("text.tif", "text.tif.*not a TIFF file"),
-        ("strip.tif", "strips of 7000 x 7000 pixels are too large.*expected at most 96 MB.*got 140; convert it"),
+        ("strip.tif", "strips of 7000 x 7000 pixels are too large.*expected at most 64 MB.*got 140; convert it"),
     ):
         with pytest.raises(ValueError, match=message):
             TiffRegions(tmp_path / name)

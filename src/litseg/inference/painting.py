@@ -1,6 +1,6 @@
 """Finished blocks of probabilities become files of labels and of probabilities."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from litseg.labels import Task
 
 SCALE: Final = 65535
 """A stored probability of 1."""
+ROWS: Final = 64
 
 
 class Canvas(Protocol):
@@ -38,13 +39,20 @@ def paint(
         probabilities: a band per channel, 16 bits: `SCALE` is 1; None: they are not wanted.
         advance: is told how many pixels are done.
     """
-    for top, left, part in blocks:
+    for top, left, part in _thinner(blocks):
         found = labels_of(part, task).cpu().numpy()
         labels.put(top, left, found if found.ndim == 3 else found[None])
         if probabilities is not None:
             probabilities.put(top, left, sixteen_bits(part))
         if advance is not None:
             advance(part[0].numel())
+
+
+def _thinner(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Some rows at a time: what is computed of a block would take as much memory again."""
+    for top, left, part in blocks:
+        for first in range(0, part.shape[1], ROWS):
+            yield Block(top + first, left, part[:, first : first + ROWS])
 
 
 def sixteen_bits(probabilities: Tensor) -> NDArray[Any]:

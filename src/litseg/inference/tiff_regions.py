@@ -22,7 +22,7 @@ Tag = tuple[int, int, int, Any, bool]
 
 GEO_TAGS: Final = (33550, 33922, 34264, 34735, 34736, 34737)
 """Pixel scale, tie points, transformation, and the three of the coordinate system."""
-KEPT: Final = 96 * 2**20
+KEPT: Final = 2**26
 """Bytes of decoded tiles or strips that are kept."""
 PIXEL_TYPES: Final = ("uint8", "uint16", "float16", "float32", "float64")
 
