@@ -49,13 +49,29 @@ def test_a_label_out_of_range_is_an_error(label: int) -> None:
         confusion_matrix(torch.tensor([0, 3]), torch.tensor([0, label], dtype=torch.uint8), 5, 255)
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int32, torch.int64])
+def test_a_negative_label_is_an_error_unless_it_is_void(dtype: torch.dtype) -> None:
+    target = torch.tensor([0, -1, -2], dtype=dtype)
+    with pytest.raises(ValueError, match=r"target: got the label -2, expected 0\.\.4 or -1 \(void\)"):
+        confusion_matrix(torch.tensor([0, 3, 3]), target, 5, -1)
+    assert confusion_matrix(torch.tensor([0, 3]), target[:2], 5, -1).sum() == 1
+
+
+def test_labels_of_more_than_one_piece() -> None:
+    generator = torch.Generator().manual_seed(0)
+    prediction, target = torch.randint(0, 7, (2, 3, 300, 301), generator=generator)
+    expected = torch.bincount((7 * target + prediction).flatten(), minlength=49).view(7, 7)
+    assert torch.equal(confusion_matrix(prediction, target, 7, 255), expected)
+    assert torch.equal(confusion_matrix(prediction.byte(), target.byte(), 7, 255), expected)
+
+
 def test_nothing_valid_counts_nothing() -> None:
     assert not confusion_matrix(torch.tensor([0, 1]), torch.tensor([255, 255]), 2, 255).any()
     empty = torch.zeros(0, dtype=torch.int64)
     assert not confusion_matrix(empty, empty, 2, 255).any()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("classes", [2, 11, 255, 300])
 def test_predicted_classes_are_the_first_largest(
@@ -67,6 +83,14 @@ def test_predicted_classes_are_the_first_largest(
     logits[1, :, :, 1:3] = logits[1, :, :, 1:3].round()  # many that are equal
     assert torch.equal(predicted_classes(logits).long(), logits.max(1).indices)
     assert torch.equal(predicted_classes(logits[..., ::2, 0]).long(), logits[..., ::2, 0].max(1).indices)
+
+
+def test_predicted_classes_of_odd_logits() -> None:
+    rows = [[-0.0, 0.0, -1.0], [-torch.inf, -torch.inf, -torch.inf], [1.0, torch.inf, torch.inf], [-2.0, -1.0, -1.0]]
+    assert predicted_classes(torch.tensor(rows).unsqueeze(-1)).flatten().tolist() == [0, 0, 1, 1]
+    assert predicted_classes(torch.zeros(0, 3, 4, 5)).shape == (0, 4, 5)
+    many = torch.randn(5, 3, 600, 601, generator=torch.Generator().manual_seed(0))  # more than are worked on at once
+    assert torch.equal(predicted_classes(many).long(), many.max(1).indices)
 
 
 @pytest.mark.parametrize("label", [2**31 + 1, 2**32, 2**33 + 3])
