@@ -4,7 +4,7 @@ from litseg.metrics.boundary_metrics import BoundaryMetrics
 from litseg.metrics.calibration import Calibration
 from litseg.metrics.evaluation import EvaluationMetrics
 from litseg.metrics.image_scores import ImageConfusion
-from litseg.metrics.intervals import bootstrap_intervals
+from litseg.metrics.intervals import bootstrap_intervals, bootstrap_replicates
 from litseg.metrics.ranking import ScoreHistogram
 from litseg.metrics.segmentation_metrics import SegmentationMetrics
 
@@ -16,4 +16,5 @@ __all__ = [
     "ScoreHistogram",
     "SegmentationMetrics",
     "bootstrap_intervals",
+    "bootstrap_replicates",
 ]

@@ -36,9 +36,19 @@ def bootstrap_intervals(
         raise ValueError(f"intervals: got level {level}, {resamples} resamples; expected a share and 1 or more")
     if len(confusions) < 2:
         return dict.fromkeys(scores(confusions.sum(0)), (float("nan"), float("nan")))
-    drawn = [torch.func.vmap(scores)(matrices) for matrices in _resample(confusions, resamples, seed)]
     tails = [50 * (1 - level), 50 * (1 + level)]
-    return {name: _percentiles(torch.cat([each[name] for each in drawn]), tails) for name in drawn[0]}
+    drawn = bootstrap_replicates(confusions, scores, resamples, seed)
+    return {name: _percentiles(values, tails) for name, values in drawn.items()}
+
+
+def bootstrap_replicates(confusions: Tensor, scores: Scores, resamples: int = 1000, seed: int = 0) -> dict[str, Tensor]:
+    """Scores of each resample of the images (resamples,), see `bootstrap_intervals`.
+
+    As many images in the same order are drawn alike, whatever their counts: replicates of two models on the same images
+    are pairs.
+    """
+    drawn = [torch.func.vmap(scores)(matrices) for matrices in _resample(confusions, resamples, seed)]
+    return {name: torch.cat([each[name] for each in drawn]) for name in drawn[0]}
 
 
 def _resample(confusions: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:

@@ -1,0 +1,138 @@
+"""One cell of a table, in a process of its own: trains or goes on, evaluates, and writes its scores.
+
+Called by a launcher with the cell's folder as the only word, see `litseg.cli.table.cells`. Whatever part of it is done
+already, by a process that was killed, is not done again.
+"""
+
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from litseg.cli.errors import CONF, UserError
+from litseg.cli.table.cells import CELL, REPLICATES, REQUEST
+from litseg.results import code_state, read_status, versions, write_json
+
+RUNS = "runs"
+LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "fast_dev_run", "overfit_batches")
+"""Trainer settings with which a run has not seen all of its data."""
+
+
+def main() -> int:
+    """Makes the cell of `sys.argv[1]`.
+
+    Returns:
+        The exit code: 0 when its scores are written, else the training's.
+    """
+    folder = Path(sys.argv[1])
+    request = json.loads((folder / REQUEST).read_text())
+    started = time.time()
+    if request["statistic"] is not None:
+        return _statistic(folder, request, started)
+    if (run := _finished(folder)) is None:
+        code = _train(folder, request)
+        if code:
+            return code
+        run = _finished(folder)
+    if run is None:
+        raise UserError(f"{folder / RUNS}: the training ended with 0, but no run there is finished")
+    if request["evaluate"] is not None:
+        _evaluate(run, request)
+    _write(folder, request, started, run)
+    return 0
+
+
+def _train(folder: Path, request: dict[str, Any]) -> int:
+    from litseg.cli import train
+
+    sys.argv = ["train.py", *request["words"], f"output={folder / RUNS}", "resume=auto"]
+    return train.main()
+
+
+def _finished(folder: Path) -> Path | None:
+    """The cell's run, when it is finished."""
+    paths = sorted((folder / RUNS).glob("*/*/status.json"))
+    return next((path.parent for path in paths if read_status(path.parent).get("state") == "finished"), None)
+
+
+def _evaluate(run: Path, request: dict[str, Any]) -> None:
+    """Without pictures; what is there already stays."""
+    from litseg.cli import evaluate
+
+    if not (run / "evaluation" / request["split"] / "result.json").is_file():
+        evaluate.run([f"run={run}", f"split={request['split']}", "samples=0", *request["evaluate"]])
+
+
+def _write(folder: Path, request: dict[str, Any], started: float, run: Path) -> None:
+    """`cell.json`, last of all."""
+    result = json.loads((run / "result.json").read_text())
+    scores = {f"{split}/{name}": value for split, values in result["metrics"].items() for name, value in values.items()}
+    images, names = None, list[str]()
+    evaluation = run / "evaluation" / request["split"]
+    if request["evaluate"] is not None:
+        found = json.loads((evaluation / "result.json").read_text())
+        scores |= {f"{request['split']}/{name}": value for name, value in found["metrics"].items()}
+        images, names = _write_replicates(folder, evaluation, request["split"], found["class_names"])
+    write_json(folder / CELL, {
+        "key": request["key"], "parts": request["parts"], "seed": request["seed"], "scores": scores, "images": images,
+        "replicates": names, "marks": _marks(run, result),
+        **{key: result[key] for key in ("commit", "dirty", "versions", "device", "threads", "resumes")},
+        "run": str(run.relative_to(folder)), "training_seconds": result["seconds"],
+        "images_per_second": result["images_per_second"], "seconds": round(time.time() - started, 3),
+    })  # fmt: skip
+    kept = ("best",) if request["keep_weights"] else ()
+    for path in (run / "checkpoints").glob("*.ckpt"):
+        if path.name.split("-")[0].removesuffix(".ckpt") not in kept:
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _write_replicates(
+    folder: Path, evaluation: Path, split: str, class_names: list[str]
+) -> tuple[str | None, list[str]]:
+    """Scores of each resample of the images, in the order of their ids; which images, and the names of the scores."""
+    import torch
+
+    from litseg.metrics import bootstrap_replicates
+    from litseg.metrics.scores import scores
+
+    counts = np.load(evaluation / "counts.npz")
+    ids, matrices = counts["ids"], counts["matrices"]
+    order = np.argsort(ids)
+    if len(ids) < 2:
+        return None, []
+    drawn = bootstrap_replicates(torch.from_numpy(matrices[order]), lambda matrix: scores(matrix, tuple(class_names)))
+    np.save(folder / REPLICATES, torch.stack(list(drawn.values())).float().numpy())
+    images = hashlib.sha256("\0".join(ids[order].tolist()).encode()).hexdigest()
+    return images, [f"{split}/{name}" for name in drawn]
+
+
+def _marks(run: Path, result: dict[str, Any]) -> list[str]:
+    """What a reader of the table must know of this number."""
+    from litseg.cli.saved_config import read_config
+
+    trainer = read_config(run, ()).trainer
+    limits = [f"{key}={trainer[key]}" for key in LIMITS if trainer.get(key) not in (None, False, 1.0, 0.0)]
+    marks = [f"limited: {', '.join(limits)}"] if limits else []
+    if result["dirty"]:
+        marks.append("uncommitted changes")
+    if result["changes_on_resume"]:
+        marks.append("config changed on resume")
+    return marks
+
+
+def _statistic(folder: Path, request: dict[str, Any], started: float) -> int:
+    from litseg.cli.table.statistic import statistic
+
+    scores = statistic(request["statistic"], request["words"], request["arguments"])
+    code = code_state(CONF.parent)
+    write_json(folder / CELL, {
+        "key": request["key"], "parts": request["parts"], "seed": request["seed"], "scores": scores, "images": None,
+        "replicates": [], "marks": ["uncommitted changes"] if code["dirty"] else [], **code, "versions": versions(),
+        "seconds": round(time.time() - started, 3),
+    })  # fmt: skip
+    return 0

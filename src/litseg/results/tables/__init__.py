@@ -1,0 +1,1 @@
+"""A table that checks itself: its values, their statistics, verdicts and formats."""

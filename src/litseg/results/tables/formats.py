@@ -1,0 +1,140 @@
+"""A table as Markdown, LaTeX, CSV and HTML."""
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from litseg.results.tables.layout import Layout, Line, Place, Summaries, layout
+from litseg.results.tables.table import Table
+from litseg.results.tables.verdicts import Verdict
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": "$<$", ">": "$>$"}  # fmt: skip
+
+
+def markdown(table: Table, found: Summaries, verdicts: Sequence[Verdict], record: Sequence[str] = ()) -> str:
+    """The table, its legend, notes and verdicts; `record` says where its numbers come from."""
+    laid = layout(table, found)
+    parts = [f"# {table.title}", _described(table), _grid(laid, _in_markdown)]
+    parts += ["\n".join(f"({place}) {note}  " for place, note in enumerate(laid.notes, 1))]
+    parts += [". ".join(laid.legend).strip() + "." if laid.legend else "", _scaled(table)]
+    if verdicts:
+        rows = [f"| {each.what} | {each.text} | {each.kind} |" for each in verdicts]
+        parts.append("\n".join(["| verdict | | |", "|---|---|---|", *rows]))
+    parts.append("\n".join(f"- {line}" for line in record))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _described(table: Table) -> str:
+    lines = [f"Convention: {table.convention}."] if table.convention else []
+    lines += [f"Published: {table.source}."] if table.source else []
+    return "  \n".join(lines)
+
+
+def _scaled(table: Table) -> str:
+    """What a scaled-down table changes; a setting that all rows change alike is said once."""
+    if table.scale == "full":
+        return ""
+    everywhere = [set(changes.items()) for changes in table.changes.values()]
+    shared = set.intersection(*everywhere) if everywhere else set()
+    lines = [f"- {key}: {change}" for key, change in sorted(shared)]
+    for name, changes in table.changes.items():
+        lines += [
+            f"- {table.row(name).title}: {key}: {change}" for key, change in sorted(set(changes.items()) - shared)
+        ]
+    return "\n".join([f"Scale `{table.scale}`, with other settings than the source:\n", *lines])
+
+
+def _grid(laid: Layout, cell: Callable[[Place], str]) -> str:
+    head = f"| | {' | '.join(laid.heads)} | seeds |"
+    rule = f"|---|{'---:|' * len(laid.heads)}---:|"
+    rows = [f"| {_titled(line)} | {' | '.join(map(cell, line.places))} | {line.seeds} |" for line in laid.lines]
+    return "\n".join([head, rule, *rows])
+
+
+def _titled(line: Line) -> str:
+    return line.title + "".join(f" ({note})" for note in line.notes)
+
+
+def _text(place: Place) -> str:
+    """Mean and spread."""
+    return f"{place.value} ± {place.spread}" if place.spread else place.value
+
+
+def _in_markdown(place: Place) -> str:
+    text = _text(place)
+    text = f"**{text}**" if place.best else text
+    text = f"<u>{text}</u>" if place.beats else text
+    return " ".join(each for each in (text, place.interval, f"({place.published})" if place.published else "") if each)
+
+
+def latex(table: Table, found: Summaries) -> str:
+    """A `tabular` for the package booktabs, with caption."""
+    laid = layout(table, found)
+    rows = [" & ".join([escaped(_titled(line)), *map(_in_latex, line.places)]) + r" \\" for line in laid.lines]
+    caption = ". ".join([table.title, *([table.convention] if table.convention else []), *laid.legend]) + "."
+    return "\n".join([
+        r"\begin{table}", r"  \centering", rf"  \caption{{{escaped(caption)}}}", rf"  \label{{tab:{table.name}}}",
+        rf"  \begin{{tabular}}{{l{'r' * len(laid.heads)}}}", r"    \toprule",
+        "    " + " & ".join(["", *map(escaped, laid.heads)]) + r" \\", r"    \midrule",
+        *(f"    {row}" for row in rows), r"    \bottomrule", r"  \end{tabular}", r"\end{table}", "",
+    ])  # fmt: skip
+
+
+def _in_latex(place: Place) -> str:
+    text = escaped(_text(place))
+    text = rf"\textbf{{{text}}}" if place.best else text
+    text = rf"\underline{{{text}}}" if place.beats else text
+    return text + (f" ({escaped(place.published)})" if place.published else "")
+
+
+def escaped(text: str) -> str:
+    """Text whose characters mean nothing to LaTeX."""
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def comma_separated(table: Table, found: Summaries) -> str:
+    """One line a value, with all digits: for programs, and for `check=true` later."""
+    file = StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["row", "column", "mean", "std", "seeds", "low", "high", "p", "best", "beats_reference",
+                     "published", "unit"])  # fmt: skip
+    for row in table.rows:
+        for column in table.columns:
+            each = found[row.name, column.name]
+            low, high = each.interval or (math.nan, math.nan)
+            unit = "percent" if column.factor == 100 else ""
+            numbers = [each.mean, each.std, each.seeds, low, high, each.p]
+            published = row.published.get(column.name)
+            writer.writerow([row.name, column.name, *map(_number, numbers), each.best, each.beats, _number(published),
+                             unit])  # fmt: skip
+    return file.getvalue()
+
+
+def _number(value: Any) -> Any:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def read_committed(text: str) -> dict[str, dict[str, tuple[float, float]]]:
+    """By row and column, mean and standard deviation of a table that `comma_separated` wrote."""
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for line in csv.DictReader(StringIO(text)):
+        mean, std = (float(line[key]) if line[key] else math.nan for key in ("mean", "std"))
+        found.setdefault(line["row"], {})[line["column"]] = mean, std
+    return found
+
+
+def html(table: Table, found: Summaries, verdicts: Sequence[Verdict], record: Sequence[str], picture: str) -> str:
+    """One file that needs nothing else; `picture` is a PNG in base 64."""
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    laid = layout(table, found)
+    return environment.get_template("table.html.j2").render(
+        table=table, laid=laid, verdicts=verdicts, record=record, picture=picture, text=_text, titled=_titled,
+        changes=_scaled(table),
+    )  # fmt: skip

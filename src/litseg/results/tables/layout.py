@@ -1,0 +1,112 @@
+"""A table as text: what stands in each place, before it becomes Markdown, LaTeX or HTML."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from litseg.results.tables.statistics import Summary
+from litseg.results.tables.table import Column, Row, Table
+
+Summaries = Mapping[tuple[str, str], Summary]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place of a table.
+
+    Attributes:
+        value: the mean.
+        spread: standard deviation over seeds; empty with one.
+        interval: `[low, high]`; empty without.
+        published: of the source; empty without.
+        best: among the best of the column.
+        beats: better than the reference row.
+    """
+
+    value: str
+    spread: str = ""
+    interval: str = ""
+    published: str = ""
+    best: bool = False
+    beats: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: its title, its places by column, what a reader must know of it, and how many seeds it has."""
+
+    title: str
+    places: tuple[Place, ...]
+    notes: tuple[int, ...]
+    seeds: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All of a table that is printed.
+
+    Attributes:
+        heads: titles of the columns.
+        notes: what the numbers behind row titles refer to, from 1.
+        legend: how to read it.
+    """
+
+    heads: tuple[str, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+    legend: tuple[str, ...]
+
+
+def layout(table: Table, found: Summaries) -> Layout:
+    """The places of a table."""
+    notes: list[str] = []
+    lines = tuple(_line(table, row, found, notes) for row in table.rows)
+    return Layout(tuple(_head(column) for column in table.columns), lines, tuple(notes), tuple(_legend(table, lines)))
+
+
+def _head(column: Column) -> str:
+    return f"{column.title}, %" if column.factor == 100 and column.better is not None else column.title
+
+
+def _line(table: Table, row: Row, found: Summaries, notes: list[str]) -> Line:
+    places = tuple(_place(row, column, found[row.name, column.name]) for column in table.columns)
+    own = dict.fromkeys(mark for cell in row.cells for mark in cell.marks)
+    own |= dict.fromkeys(f"seed {seed}: {problem}" for seed, problem in row.problems.items())
+    for mark in own:
+        if mark not in notes:
+            notes.append(mark)
+    seeds = str(len(row.cells)) if len(row.cells) == len(row.seeds) else f"{len(row.cells)} of {len(row.seeds)}"
+    return Line(row.title, places, tuple(notes.index(mark) + 1 for mark in own), seeds)
+
+
+def _place(row: Row, column: Column, summary: Summary) -> Place:
+    published = row.published.get(column.name)
+    return Place(
+        shown(summary.mean, column.digits),
+        "" if math.isnan(summary.std) else shown(summary.std, column.digits),
+        "" if summary.interval is None else f"[{', '.join(shown(each, column.digits) for each in summary.interval)}]",
+        "" if published is None else f"{published:g}",
+        summary.best,
+        summary.beats,
+    )
+
+
+def shown(value: float, digits: int) -> str:
+    """A number with so many digits behind the point, `-` where there is none."""
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _legend(table: Table, lines: Sequence[Line]) -> list[str]:
+    places = [place for line in lines for place in line.places]
+    legend = []
+    if any(place.spread for place in places):
+        legend.append("± is the standard deviation over seeds")
+    if any(place.interval for place in places):
+        legend.append("[low, high] is the 95 % bootstrap interval over images and, with several, seeds")
+    if any(place.best for place in places):
+        legend.append("bold: the best, and what is not worse beyond chance (paired bootstrap over images, Holm, 0.05)")
+    if any(place.beats for place in places) and table.reference is not None:
+        legend.append(f"underlined: better than {table.row(table.reference).title} beyond chance, likewise")
+    if any(place.published for place in places):
+        legend.append("in round brackets: published")
+    return legend
