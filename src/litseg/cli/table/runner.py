@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ def train_missing(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher)
                 _start(spec, work, launcher)
                 for outcome in launcher.wait(ELSEWHERE):
                     _end(outcome, work, progress)
+                if not work.running:  # all that is left is with another runner
+                    time.sleep(ELSEWHERE if work.waiting else 0)
                 _stop_lost(work, launcher)
                 done = sum(each.is_finished() for each in wanted) + len(work.problems)
                 progress.update(task, completed=done)

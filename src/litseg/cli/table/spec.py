@@ -29,6 +29,7 @@ class RowSpec:
         arguments: of the statistic.
         published: by column.
         tolerance: by column.
+        digits: behind the point, where the columns' are not right.
     """
 
     name: str
@@ -38,6 +39,7 @@ class RowSpec:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
+    digits: int | None = None
 
 
 @dataclass(frozen=True)

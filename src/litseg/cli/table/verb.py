@@ -12,8 +12,6 @@ from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
-from rich.markdown import Markdown
 
 from litseg.cli.errors import CONF, UserError, explain_composition, user_mistakes
 from litseg.cli.logs import start_logging
@@ -24,6 +22,7 @@ from litseg.results.tables.formats import comma_separated, html, latex, markdown
 from litseg.results.tables.picture import write_picture
 from litseg.results.tables.statistics import Summary, summaries
 from litseg.results.tables.table import Cell, Row, Table
+from litseg.results.tables.terminal import print_table
 from litseg.results.tables.verdicts import Verdict, against_committed, verdicts
 
 HELP = """\
@@ -150,7 +149,7 @@ def aggregate(spec: TableSpec, wanted: Sequence[Wanted], problems: Mapping[tuple
     for row in spec.rows:
         own = tuple(good[row.name, seed] for seed in spec.seeds if (row.name, seed) in good)
         wrong = {seed: text for (name, seed), text in {**refused, **problems}.items() if name == row.name}
-        rows.append(Row(row.name, row.title, spec.seeds, own, row.published, row.tolerance, wrong))
+        rows.append(Row(row.name, row.title, spec.seeds, own, row.published, row.tolerance, wrong, row.digits))
     return Table(
         spec.name, spec.title, spec.columns, rows, spec.source, spec.convention, spec.directions,
         spec.reference if any(row.name == spec.reference for row in rows) else None, spec.scale, changes_of_scale(spec),
@@ -175,7 +174,7 @@ def _write(
         {"row": row.name, "seed": cell.seed, "scores": _shown_scores(table, cell), "marks": cell.marks, **cell.record}
         for row in table.rows for cell in row.cells
     ]})  # fmt: skip
-    Console().print(Markdown(text.replace("<u>", "").replace("</u>", "")))
+    print_table(table, found, judged, record)
     print(f"wrote {folder}/table.md, .tex, .csv, .html, .png and cells.json")
     if keep:
         target = COMMITTED / spec.name / spec.scale

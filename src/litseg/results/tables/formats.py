@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from litseg.results.tables.layout import Layout, Line, Place, Summaries, layout
+from litseg.results.tables.layout import Layout, Place, Summaries, layout, titled
 from litseg.results.tables.table import Table
 from litseg.results.tables.verdicts import Verdict
 
@@ -52,14 +52,11 @@ def _scaled(table: Table) -> str:
 
 
 def _grid(laid: Layout, cell: Callable[[Place], str]) -> str:
-    head = f"| | {' | '.join(laid.heads)} | seeds |"
-    rule = f"|---|{'---:|' * len(laid.heads)}---:|"
-    rows = [f"| {_titled(line)} | {' | '.join(map(cell, line.places))} | {line.seeds} |" for line in laid.lines]
-    return "\n".join([head, rule, *rows])
-
-
-def _titled(line: Line) -> str:
-    return line.title + "".join(f" ({note})" for note in line.notes)
+    seeds = any(line.seeds for line in laid.lines)
+    heads = [*laid.heads, "seeds"] if seeds else list(laid.heads)
+    rows = [[titled(line), *map(cell, line.places), *([line.seeds] if seeds else [])] for line in laid.lines]
+    lines = [["", *heads], ["---", *["---:"] * len(heads)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _text(place: Place) -> str:
@@ -77,7 +74,7 @@ def _in_markdown(place: Place) -> str:
 def latex(table: Table, found: Summaries) -> str:
     """A `tabular` for the package booktabs, with caption."""
     laid = layout(table, found)
-    rows = [" & ".join([escaped(_titled(line)), *map(_in_latex, line.places)]) + r" \\" for line in laid.lines]
+    rows = [" & ".join([escaped(titled(line)), *map(_in_latex, line.places)]) + r" \\" for line in laid.lines]
     caption = ". ".join([table.title, *([table.convention] if table.convention else []), *laid.legend]) + "."
     return "\n".join([
         r"\begin{table}", r"  \centering", rf"  \caption{{{escaped(caption)}}}", rf"  \label{{tab:{table.name}}}",
@@ -135,6 +132,6 @@ def html(table: Table, found: Summaries, verdicts: Sequence[Verdict], record: Se
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     laid = layout(table, found)
     return environment.get_template("table.html.j2").render(
-        table=table, laid=laid, verdicts=verdicts, record=record, picture=picture, text=_text, titled=_titled,
+        table=table, laid=laid, verdicts=verdicts, record=record, picture=picture, text=_text, titled=titled,
         changes=_scaled(table),
     )  # fmt: skip

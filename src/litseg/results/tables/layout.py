@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from litseg.results.tables.statistics import Summary
 from litseg.results.tables.table import Column, Row, Table
 
+MOST_COLUMNS = 9
 Summaries = Mapping[tuple[str, str], Summary]
 
 
@@ -58,10 +59,22 @@ class Layout:
 
 
 def layout(table: Table, found: Summaries) -> Layout:
-    """The places of a table."""
+    """The places of a table; one with many columns and few rows is turned."""
     notes: list[str] = []
     lines = tuple(_line(table, row, found, notes) for row in table.rows)
-    return Layout(tuple(_head(column) for column in table.columns), lines, tuple(notes), tuple(_legend(table, lines)))
+    heads, legend = tuple(_head(column) for column in table.columns), tuple(_legend(table, lines))
+    if len(heads) > max(MOST_COLUMNS, len(lines)):
+        heads, lines = tuple(titled(line) for line in lines), _turned(heads, lines)
+    return Layout(heads, lines, tuple(notes), legend)
+
+
+def _turned(heads: tuple[str, ...], lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    return tuple(Line(head, tuple(line.places[place] for line in lines), (), "") for place, head in enumerate(heads))
+
+
+def titled(line: Line) -> str:
+    """A row's title with the numbers of its notes."""
+    return line.title + "".join(f" ({note})" for note in line.notes)
 
 
 def _head(column: Column) -> str:
@@ -82,18 +95,13 @@ def _line(table: Table, row: Row, found: Summaries, notes: list[str]) -> Line:
 def _place(row: Row, column: Column, summary: Summary) -> Place:
     published = row.published.get(column.name)
     return Place(
-        shown(summary.mean, column.digits),
-        "" if math.isnan(summary.std) else shown(summary.std, column.digits),
-        "" if summary.interval is None else f"[{', '.join(shown(each, column.digits) for each in summary.interval)}]",
-        "" if published is None else f"{published:g}",
+        row.shown(summary.mean, column),
+        "" if math.isnan(summary.std) else row.shown(summary.std, column),
+        "" if summary.interval is None else f"[{', '.join(row.shown(each, column) for each in summary.interval)}]",
+        "" if published is None else f"{published:.10g}",
         summary.best,
         summary.beats,
     )
-
-
-def shown(value: float, digits: int) -> str:
-    """A number with so many digits behind the point, `-` where there is none."""
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _legend(table: Table, lines: Sequence[Line]) -> list[str]:

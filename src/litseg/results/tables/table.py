@@ -1,5 +1,6 @@
 """What a table is made of: columns, rows of cells, and what its source claims."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -56,7 +57,9 @@ class Tolerance:
         if self.low is not None or self.high is not None:
             low, high = ("" if each is None else f"{each:g}" for each in (self.low, self.high))
             return f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
-        return f"± {self.absolute:g}" if self.relative is None else f"± {self.relative:g} of it"
+        if self.relative is not None:
+            return f"± {100 * self.relative:g} %"
+        return f"± {self.absolute:g}" if self.absolute else "exactly"
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Row:
         published: by column.
         tolerance: by column.
         problems: by seed, why a cell is not there.
+        digits: behind the point in this row; None: as the column says.
     """
 
     name: str
@@ -101,6 +105,12 @@ class Row:
     published: Mapping[str, float] = field(default_factory=dict)
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     problems: Mapping[int, str] = field(default_factory=dict)
+    digits: int | None = None
+
+    def shown(self, value: float, column: Column) -> str:
+        """A value of this row, `-` where there is none."""
+        digits = column.digits if self.digits is None else self.digits
+        return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
     def values(self, column: Column) -> dict[int, float]:
         """By seed, in the column's unit; NaN where the score is not defined."""

@@ -50,7 +50,7 @@ def _missing(row: Row) -> Verdict:
 
 def _published(table: Table, row: Row, column: Column, summary: Summary) -> Verdict:
     published, what = row.published[column.name], f"{row.title}, {column.title}"
-    ours = f"{summary.mean:.{column.digits}f}, published {published:g}"
+    ours = f"{row.shown(summary.mean, column)}, published {published:.10g}"
     if table.scale != "full":
         return Verdict("scaled", what, f"{ours}: scaled down, no claim about the value")
     tolerance = row.tolerance.get(column.name)
@@ -59,7 +59,7 @@ def _published(table: Table, row: Row, column: Column, summary: Summary) -> Verd
     if math.isnan(summary.mean):
         return Verdict("missing", what, "not defined")
     inside = tolerance.holds(summary.mean, published)
-    text = f"{ours} ({tolerance}): {'within' if inside else f'outside, {summary.mean - published:+.{column.digits}f}'}"
+    text = f"{ours} ({tolerance})" + ("" if inside else f": off by {row.shown(summary.mean - published, column)}")
     return Verdict("within" if inside else "outside", what, text)
 
 
