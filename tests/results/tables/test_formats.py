@@ -1,0 +1,102 @@
+import math
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from litseg.results.tables.formats import comma_separated, escaped, html, latex, markdown, read_committed
+from litseg.results.tables.layout import layout
+from litseg.results.tables.picture import write_picture
+from litseg.results.tables.statistics import summaries
+from litseg.results.tables.terminal import print_table
+from litseg.results.tables.verdicts import verdicts
+from tests.results.tables.example import table
+
+
+def test_markdown() -> None:
+    found = table()
+    text = markdown(found, summaries(found), verdicts(found, summaries(found)), ["commit 0123"])
+    lines = text.splitlines()
+    assert lines[0] == "# Losses"
+    assert "|  | mIoU, % | ECE, % | seeds |" in lines
+    assert any(
+        line.startswith("| cross-entropy | 51.0 ± 1.4 [") and line.endswith("| 10.0 ± 0.0 | 2 |") for line in lines
+    )
+    assert any(line.startswith("| Dice & co | <u>**61.0 ± 1.4**</u> [") and "(61.5)" in line for line in lines)
+    assert any(line.startswith("| Lovász (1) (2) |") and line.endswith("| 1 of 2 |") for line in lines)
+    assert "(1) uncommitted changes  " in lines
+    assert "(2) seed 1: killed by SIGSEGV  " in lines
+    assert "underlined: better than cross-entropy beyond chance" in text
+    assert "- commit 0123" in lines
+
+
+def test_a_scaled_table_says_what_it_changes_once() -> None:
+    found = table("cpu")
+    text = markdown(found, summaries(found), [])
+    assert "Scale `cpu`, with other settings than the source" in text
+    assert text.count("trainer.max_epochs: 100 -> 4") == 1
+
+
+def test_latex_is_escaped_and_balanced() -> None:
+    text = latex(found := table(), summaries(found))
+    assert r"Dice \& co & \underline{\textbf{61.0 $\pm$ 1.4}} (61.5) & 10.0 $\pm$ 0.0 \\" in text
+    assert r"mIoU, \%" in text
+    assert text.count("{") == text.count("}")
+    assert r"\begin{tabular}{lrr}" in text
+    assert escaped("a_b~{1}\\") == r"a\_b\textasciitilde{}\{1\}\textbackslash{}"
+
+
+def test_csv_comes_back() -> None:
+    found = table()
+    read = read_committed(comma_separated(found, values := summaries(found)))
+    assert read["ce"]["miou"] == (values["ce", "miou"].mean, values["ce", "miou"].std)
+    assert math.isnan(read["lovasz"]["miou"][1])
+
+
+def test_html_is_one_file_and_escapes() -> None:
+    found = replace(table(), title="<script>alert(1)</script>")
+    text = html(found, summaries(found), verdicts(found, summaries(found)), ["<b>"], "AAAA")
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert "http" not in text
+
+    class Tags(HTMLParser):
+        open: list[str]
+
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            if tag not in ("meta", "img", "link"):
+                self.open.append(tag)
+            assert tag != "img" or dict(attributes)["alt"]
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    tags = Tags()
+    tags.open = []
+    tags.feed(text)
+    assert tags.open == []
+
+
+def test_many_columns_and_few_rows_are_turned() -> None:
+    wide = replace(table(), columns=[replace(table().columns[0], name=f"c{n}", title=f"column {n}") for n in range(12)])
+    laid = layout(wide, summaries(wide))
+    assert laid.heads == ("cross-entropy", "Dice & co", "Lovász (1) (2)")
+    assert [line.title for line in laid.lines] == [f"column {n}, %" for n in range(12)]
+
+
+def test_picture(tmp_path: Path) -> None:
+    write_picture(found := table(), summaries(found), tmp_path / "table.png")
+    with Image.open(tmp_path / "table.png") as picture:
+        assert picture.width > 600
+        assert len(picture.convert("RGB").getcolors(10**6) or ()) > 20
+
+
+def test_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    found = table()
+    print_table(found, summaries(found), verdicts(found, summaries(found)), ["commit 0123"])
+    printed = capsys.readouterr().out
+    assert "51.0 ± 1.4" in printed
+    assert "verdicts: 1 missing, 1 within, 1 holds, 1 fails" in printed
+    assert "(2) seed 1: killed by SIGSEGV" in printed
