@@ -20,21 +20,8 @@ def table(scale: str = "full") -> Table:
     dirty = cell(0, 0.61, marks=("uncommitted changes",))
     rows = (
         Row("ce", "cross-entropy", (0, 1), (cell(0, 0.50), cell(1, 0.52))),
-        Row(
-            "dice",
-            "Dice & co",
-            (0, 1),
-            (cell(0, 0.60), cell(1, 0.62)),
-            {"miou": 61.5},
-            {"miou": Tolerance(absolute=1.0)},
-        ),
-        Row(
-            "lovasz",
-            "Lovász",
-            (0, 1),
-            (cell(0, 0.61, marks=("uncommitted changes",)),),
-            problems={1: "killed by SIGSEGV"},
-        ),
+        Row("dice", "Dice & co", (0, 1), (cell(0, 0.60), cell(1, 0.62)), {"miou": 61.5}, {"miou": Tolerance(1.0)}),
+        Row("lovasz", "Lovász", (0, 1), (dirty,), problems={1: "killed by SIGSEGV"}),
     )
     directions = (Direction("miou", "dice", "ce", by=5.0), Direction("miou", "ce", "dice"))
     changes = {} if scale == "full" else {row.name: {"trainer.max_epochs": "100 -> 4"} for row in rows}

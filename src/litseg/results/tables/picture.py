@@ -15,13 +15,16 @@ INK, OURS, PUBLISHED = "#333333", "#2563a8", "#c2410c"
 def write_picture(table: Table, found: Summaries, path: Path) -> None:
     """Writes a PNG. Of more columns than fit side by side, the first are shown."""
     columns = list(table.columns)[:MOST_PANELS]
-    height = 1.1 + 0.34 * len(table.rows)
+    height = 1.3 + 0.34 * len(table.rows)
     figure = Figure(figsize=(2.2 + 2.4 * len(columns), height), layout="constrained")
     panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
     for panel, column in zip(panels, columns, strict=True):
         _panel(panel, table, column, found)
     panels[0].set_yticks(range(len(table.rows)), [row.title for row in table.rows])
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(table.rows) - 0.4, -0.6)
+    shown = "dot: mean, ticks: seeds, line: 95 % interval"
+    shown += ", diamond: published" if any(row.published for row in table.rows) else ""
+    figure.supxlabel(shown, fontsize=8, color=INK)
     figure.savefig(path, dpi=150)
 
 
@@ -33,7 +36,7 @@ def _panel(panel, table: Table, column: Column, found: Summaries) -> None:  # ty
         if not math.isnan(summary.mean):
             seeds = list(row.values(column).values())
             panel.plot(seeds, [place] * len(seeds), "|", color=OURS, markersize=7, alpha=0.6)
-            panel.plot([summary.mean], [place], "o", color=OURS, markersize=5, label="ours" if not place else None)
+            panel.plot([summary.mean], [place], "o", color=OURS, markersize=5)
         if (published := row.published.get(column.name)) is not None:
             panel.plot([published], [place], "D", color=PUBLISHED, markerfacecolor="none", markersize=6)
     panel.set_title(f"{column.title}, %" if column.factor == 100 else column.title, fontsize=10, color=INK)
