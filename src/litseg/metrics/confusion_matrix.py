@@ -34,7 +34,7 @@ def confusion_matrix(prediction: Tensor, target: Tensor, classes: int, ignore_in
                 [0, 1]])
     """
     few = CACHED // 8 if target.is_cpu else max(1, target.numel())
-    pieces = zip(prediction.flatten().split(few), target.flatten().split(few), strict=True)
+    pieces = zip(torch.split(prediction.flatten(), few), torch.split(target.flatten(), few), strict=True)
     return torch.stack([_counts(*each, classes, ignore_index) for each in pieces]).sum(0)
 
 
@@ -73,7 +73,7 @@ def predicted_classes(logits: Tensor) -> Tensor:
     if not logits.is_cpu:
         return logits.max(1).indices
     few = max(1, CACHED * len(logits) // max(1, logits.numel()))
-    return torch.cat([_first_largest(images) for images in logits.split(few)])
+    return torch.cat([_first_largest(images) for images in torch.split(logits, few)])
 
 
 def _first_largest(logits: Tensor) -> Tensor:
