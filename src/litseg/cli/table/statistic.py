@@ -32,9 +32,9 @@ def statistic(name: str, words: Sequence[str], arguments: Mapping[str, Any]) -> 
 
 def _values(name: str, source: Source, found: SplitScan, arguments: dict[str, Any]) -> Sequence[float]:
     if name == "class_pixels":
-        return found.pixels.sum(axis=0).tolist()
+        return [float(count) for count in found.pixels.sum(axis=0)]
     if name == "class_images":
-        return (found.pixels > 0).sum(axis=0).tolist()
+        return [float(count) for count in (found.pixels > 0).sum(axis=0)]
     weights = class_weights(arguments, found, source.task)
     return [*weights, _void_weight(found, weights)] if arguments["method"] == "median_frequency" else weights
 

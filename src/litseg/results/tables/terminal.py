@@ -32,8 +32,8 @@ def print_table(table: Table, found: Summaries, verdicts: Sequence[Verdict], rec
     if laid.legend:
         console.print(". ".join(laid.legend) + ".", highlight=False, markup=False)
     _print_verdicts(console, verdicts)
-    for line in record:
-        console.print(line, highlight=False, markup=False, style="dim")
+    for each in record:
+        console.print(each, highlight=False, markup=False, style="dim")
 
 
 def _tall(lines: Sequence[Line]) -> bool:
