@@ -87,7 +87,7 @@ def compose_table(words: Sequence[str]) -> tuple[DictConfig, str]:
         UserError: what is wrong with them.
     """
     for word in words:
-        if word.startswith("-") or "=" not in word:
+        if word.startswith("-") or ("=" not in word and not word.startswith("~")):
             raise UserError(f"litseg table: expected key=value words, got {word!r}; see litseg table --help")
     names = [word.partition("=")[2] for word in words if word.startswith("table=")]
     if not names:
