@@ -40,7 +40,7 @@ def test_the_first_weights() -> None:
     torch.manual_seed(0)
     network = UNetS5D16(3, 2)
     convolutions = [each for each in network.modules() if isinstance(each, torch.nn.Conv2d)]
-    assert abs(float(convolutions[0].weight.std()) - (2 / (64 * 9)) ** 0.5) < 0.002
+    assert abs(float(convolutions[0].weight.detach().std()) - (2 / (64 * 9)) ** 0.5) < 0.002
     classifiers = [each for each in convolutions if each.bias is not None]
     assert [each.weight.shape[0] for each in classifiers] == [2, 2]
-    assert all(0.007 < float(each.weight.std()) < 0.013 for each in classifiers)
+    assert all(0.007 < float(each.weight.detach().std()) < 0.013 for each in classifiers)

@@ -74,7 +74,7 @@ class SegmentationModule(lightning.LightningModule):
         self.auxiliary_weight, self.auxiliary_loss = auxiliary_weight, auxiliary_loss
         self.decay_norm_and_bias, self.encoder_rate = decay_norm_and_bias, encoder_rate
         if auxiliary_loss is not None and next(auxiliary_loss.parameters(), None) is not None:
-            raise ValueError("auxiliary_loss: expected a loss without weights to learn; set auxiliary_loss.learned=false")
+            raise ValueError("auxiliary_loss: expected a loss without weights to learn; set its learned=false")
         if l1 < 0 or l2 < 0:
             raise ValueError(f"weight_penalty: expected l1 and l2 of at least 0, got l1 {l1} and l2 {l2}")
         self.l1, self.l2 = l1, l2
