@@ -50,7 +50,8 @@ def test_the_files_of_an_evaluation(tiny_run: Path) -> None:
     assert main(["evaluate", f"run={tiny_run}", "samples=1"]) == 0
     folder = tiny_run / "evaluation" / "test"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "classes.csv", "confusion.json", "curves.json", "images.csv", "result.json", "samples", "samples.json",
+        "classes.csv", "confusion.json", "counts.npz", "curves.json", "images.csv", "result.json", "samples",
+        "samples.json",
     ]  # fmt: skip
     result = json.loads((folder / "result.json").read_text())
     assert (result["split"], result["data"]["samples"], result["device"], result["batch_size"]) == ("test", 5, "cpu", 2)
@@ -66,6 +67,12 @@ def test_the_files_of_an_evaluation(tiny_run: Path) -> None:
     assert len(images) == 5
     matrix = np.array(json.loads((folder / "confusion.json").read_text())["matrix"])
     assert matrix.sum() == sum(int(row["valid_pixels"]) for row in images)
+    counts = np.load(folder / "counts.npz")
+    assert (counts["matrices"].dtype, counts["matrices"].shape) == (np.int64, (5, 6, 6))
+    assert (counts["matrices"].sum(0) == matrix).all()
+    assert sorted(counts["ids"]) == sorted(row["id"] for row in images)
+    assert set(result["batch_iou"]) == {"batch_size", *result["class_names"]}
+    assert result["batch_iou"]["batch_size"] == 2
     samples = json.loads((folder / "samples.json").read_text())
     assert [(each["id"], each["kind"]) for each in samples] == [
         (images[0]["id"], "worst"), (images[2]["id"], "median"), (images[4]["id"], "best"),

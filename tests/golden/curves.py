@@ -27,6 +27,7 @@ from tests.data.sets.trees import TREES
 STORED = Path(__file__).with_name("losses.json")
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 STEPS, SIDE, RATE = 10, 64, 0.01
+SMALL = {"base_channels": 8, "features": 8, "widths": [8, 16, 32, 64, 128]}  # networks from scratch train in seconds
 OVERRIDES = (
     "trainer=cpu", "logger=csv", "loader.batch_size=2", "loader.workers=0", f"trainer.max_steps={STEPS}",
     "trainer.enable_progress_bar=false", "+trainer.limit_val_batches=0", f"data.resize=[{SIDE},{SIDE}]",
@@ -67,6 +68,7 @@ def config(experiment: str, folder: Path) -> DictConfig:
         data = compose("train", overrides=words, return_hydra_config=True).hydra.runtime.choices.data
         cfg = compose("train", overrides=words)
     cfg.optimizer.lr *= RATE
+    cfg.model.update({name: size for name, size in SMALL.items() if name in cfg.model})
     if data == "shapes":
         cfg.data.merge_with({"size": SIDE, "train": 12, "val": 2, "test": 2})
     else:

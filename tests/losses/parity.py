@@ -65,6 +65,10 @@ def _mmseg_dice(logits: Tensor, target: Tensor) -> Any:
     return (1 - scores).mean()
 
 
+def _mmseg_ce_dice(logits: Tensor, target: Tensor) -> Any:
+    return _masked_ce(logits, target) + 3 * _mmseg_dice(logits, target)
+
+
 def _mmseg_tversky(logits: Tensor, target: Tensor) -> Any:
     p, t, valid = _one_hot(logits, target)
     true_positives = (p * t).sum(2)
@@ -75,6 +79,23 @@ def _mmseg_tversky(logits: Tensor, target: Tensor) -> Any:
 def _masked_ce(logits: Tensor, target: Tensor) -> Any:
     p, t, valid = _one_hot(logits, target)
     return -np.log((p * t).sum(1)[valid[:, 0] > 0]).mean()
+
+
+def _nested_unet_bce_dice(logits: Tensor, target: Tensor) -> Any:
+    p, t = logits.double().sigmoid().flatten(1).numpy(), target.flatten(1).double().numpy()
+    bce = -(t * np.log(p) + (1 - t) * np.log1p(-p)).mean()
+    return 0.5 * bce + (1 - (2 * (p * t).sum(1) + 1e-5) / (p.sum(1) + t.sum(1) + 1e-5)).mean()
+
+
+def _nested_unet_lovasz_hinge(logits: Tensor, target: Tensor) -> Any:
+    losses = []
+    for z, t in zip(logits.double().flatten(1).numpy(), target.flatten(1).numpy(), strict=True):
+        errors = 1 - z * (2 * t - 1)
+        order = np.argsort(-errors)
+        hits = t[order].cumsum()
+        jaccard = 1 - (t.sum() - hits) / (t.sum() + np.arange(1, len(t) + 1) - hits)
+        losses.append((errors[order].clip(0) * np.diff(jaccard, prepend=0)).sum())
+    return np.mean(losses)
 
 
 def _nnunet(logits: Tensor, target: Tensor) -> Any:
@@ -105,6 +126,10 @@ ROWS: list[tuple[str, str, Task, bool, Theirs]] = [
     ("mmseg_dice", "mmseg 0.x DiceLoss (formula)", "multiclass", True, _mmseg_dice),
     ("mmseg_tversky", "mmseg TverskyLoss (formula)", "multiclass", True, _mmseg_tversky),
     ("mmseg_ce", "mmseg CrossEntropyLoss (formula)", "multiclass", True, _masked_ce),
+    ("mmseg_ce_dice", "mmseg 0.x CE + 3 Dice (formula)", "multiclass", True, _mmseg_ce_dice),
+    ("nested_unet_bce_dice", "pytorch-nested-unet BCEDiceLoss (formula)", "binary", False, _nested_unet_bce_dice),
+    ("nested_unet_lovasz_hinge", "pytorch-nested-unet LovaszHingeLoss (formula)", "binary", False,
+     _nested_unet_lovasz_hinge),
     ("nnunet_dice_ce", "nnU-Net DC_and_CE_loss + 1 (formula)", "multiclass", True, _nnunet),
 ]  # fmt: skip
 """Config, what it reproduces, mode, whether void pixels agree too, their value."""

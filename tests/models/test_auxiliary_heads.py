@@ -9,7 +9,8 @@ import yaml
 
 from litseg.models import SegmentationModel, create_network
 
-CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
+CONF = Path(__file__).parents[2] / "conf" / "model"
+CONFIGS = sorted(path for path in CONF.glob("*.yaml") if "litseg.models.create_network" in path.read_text())
 HEADS = "auxiliary_heads."
 
 

@@ -8,6 +8,7 @@ import pytest
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping
 
+from litseg.losses import CompoundLoss, CrossEntropyLoss
 from litseg.training import Plateau, schedule
 from litseg.training.weight_penalty import weight_penalty
 from tests.training.fitting import small_data, trainer_for, unet_module
@@ -100,3 +101,19 @@ def test_auxiliary_heads_add_a_logged_term_to_the_training_loss_only(tmp_path: P
     assert "val/loss/auxiliary" not in values
     assert float(values["val/loss"]) == pytest.approx(float(plain["val/loss"]), rel=1e-6)
     assert "loss/auxiliary" not in module.value_names()
+
+
+def test_auxiliary_outputs_may_have_a_loss_of_their_own(tmp_path: Path) -> None:
+    """Ten times the cross-entropy: ten times the term of the same heads, and nothing else of the loss changes."""
+    found = []
+    for factor in (1.0, 10.0):
+        loss = CompoundLoss({"ce": (factor, CrossEntropyLoss())})
+        module = unet_module(heads=1, optimizer=_standing, auxiliary_loss=loss, auxiliary_weight=0.0)
+        trainer = trainer_for(tmp_path)
+        trainer.fit(module, datamodule=small_data(train=4))
+        found.append(trainer.callback_metrics)
+    assert float(found[1]["train/loss/auxiliary"]) == pytest.approx(10 * float(found[0]["train/loss/auxiliary"]))
+    assert float(found[1]["train/loss"]) == pytest.approx(float(found[0]["train/loss"]))
+    learned = CompoundLoss({"ce": (1.0, CrossEntropyLoss())}, learned=True)
+    with pytest.raises(ValueError, match=r"auxiliary_loss: expected a loss without weights to learn"):
+        unet_module(heads=1, auxiliary_loss=learned)

@@ -70,6 +70,8 @@ def build(
     devices = device_count(cfg.trainer.devices, hardware.accelerator)
     data = build_data(cfg, hardware.accelerator, devices)
     weights = resolve_class_weights(cfg.loss, data)
+    if cfg.get("auxiliary_loss"):
+        weights |= resolve_class_weights(cfg.auxiliary_loss, data, "auxiliary_loss")
     module = SegmentationModule(
         model=build_model(cfg.model, data.source, data.sample_image().dtype, bool(resumed or cfg.weights)),
         loss=build_loss(cfg.loss),
@@ -78,6 +80,7 @@ def build(
         optimizer=instantiate(cfg.optimizer, _partial_=True),
         scheduler=instantiate(cfg.scheduler, _partial_=True),
         auxiliary_weight=cfg.auxiliary_weight,
+        auxiliary_loss=build_loss(cfg.auxiliary_loss) if cfg.get("auxiliary_loss") else None,
         channels_last=hardware.channels_last,
         decay_norm_and_bias=cfg.parameter_groups.decay_norm_and_bias,
         encoder_rate=cfg.parameter_groups.encoder_rate,

@@ -21,12 +21,14 @@ from litseg.cli.data_verbs import console_width
 from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.evaluation_data import EvaluationData, config_with, evaluation_data
 from litseg.cli.evaluation_pictures import write_samples
+from litseg.cli.evaluation_windows import EvaluationWindows, read_windows
 from litseg.cli.forward import Forward, build_forward
 from litseg.cli.load_run import LoadedRun, load_run
 from litseg.cli.logs import start_logging
 from litseg.cli.words import chosen, divide_words, names, number, refuse_others, run_folder
 from litseg.data.source import SPLITS
-from litseg.metrics import EvaluationMetrics
+from litseg.inference.whole_image import Predict
+from litseg.metrics import EvaluationMetrics, batch_iou
 from litseg.metrics.evaluation import PARTS, Part
 from litseg.results import class_table, code_state, versions, write_json
 from litseg.results.evaluation_folder import whole_folder, write_table
@@ -41,18 +43,24 @@ usage: litseg evaluate run=FOLDER [option=value ...]
   loader.batch_size=8 loader.workers=2 trainer.accelerator=cpu trainer.precision=32-true   instead of the run's own
   samples=3              how many of the best, the median and the worst images are drawn
   metrics=[boundary,calibration,ranking]   what is measured besides the confusion matrices; default: all of these
+  window=128             whole images by sliding windows of this side; default: in one piece, as in training
+  stride=85              pixels between windows, or overlap=0.25, their share of the side
+  blending=gaussian      or uniform; average=probabilities or logits (mmsegmentation: uniform, logits)
   trust=[my_package]     what the run's config may name, see docs/security.md
 
-Writes FOLDER/evaluation/<split>/ (<data>-<split> for other data, with -last for checkpoint=last): result.json,
-classes.csv, images.csv (worst first), confusion.json, curves.json and samples/. Thresholds of single classes are chosen
-on val, and scored on the other splits when those are evaluated after it. On the same device, precision, batch size and
-number of threads the scores equal those of the training to the last digit.
+Writes FOLDER/evaluation/<split>/ (<data>-<split> for other data, with -last for checkpoint=last and -window128 for
+windows): result.json, classes.csv, images.csv (worst first), confusion.json, counts.npz (ids, and matrices: the counts
+of each image), curves.json and samples/. Thresholds of single classes are chosen on val, and scored on the other splits
+when those are evaluated after it. On the same device, precision, batch size and number of threads the scores equal
+those of the training to the last digit, but for windows. batch_iou in result.json is a convention of others: the IoU
+of each batch of loader.batch_size, then the mean.
 """
-OWN = {"run": None, "split": None, "checkpoint": "best", "samples": "3", "metrics": None, "trust": None}
+OWN = {"run": None, "split": None, "checkpoint": "best", "samples": "3", "metrics": None, "trust": None,
+       "window": None, "stride": None, "overlap": None, "blending": None, "average": None}  # fmt: skip
 KNOWN = (*OWN, "data", "data.root", "loader.batch_size", "loader.workers", "trainer.accelerator", "trainer.precision")
 OF_CONFIG = re.compile(r"\+{0,2}(data=|data\.|loader\.|trainer\.|deterministic=)")
 """Words that go to the run's config; what else it says belongs to the trained weights."""
-CONDITIONS = ("device", "precision", "channels_last", "threads")
+CONDITIONS = ("device", "precision", "channels_last", "threads", "windows")
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +90,12 @@ def run(words: Sequence[str]) -> int:
             loaded = load_run(run_folder("evaluate", options["run"]), which, "cpu", names(options["trust"]))
             cfg = config_with(loaded, others)
             forward = build_forward(loaded, cfg)
+            windows = read_windows(options, cfg.loader.batch_size)
             data = evaluation_data(loaded, cfg, _split(loaded, options["split"]), others, forward.device.type)
-            target = loaded.folder / "evaluation" / (data.name if which == "best" else f"{data.name}-last")
+            name = data.name if which == "best" else f"{data.name}-last"
+            target = loaded.folder / "evaluation" / (f"{name}-window{windows.windows.size}" if windows else name)
             folder = stack.enter_context(whole_folder(target))  # now: one that cannot be written costs no work
-        evaluate(loaded, cfg, forward, data, folder, samples, parts)
+        evaluate(loaded, cfg, forward, data, folder, samples, parts, windows)
     print(f"wrote {target}")
     return 0
 
@@ -104,6 +114,7 @@ def evaluate(
     folder: Path,
     samples: int,
     parts: Sequence[Part] = PARTS,
+    windows: EvaluationWindows | None = None,
 ) -> dict[str, Any]:
     """Scores every sample, writes the tables and prints the one of the classes.
 
@@ -115,26 +126,32 @@ def evaluate(
         folder: where the files go.
         samples: how many pictures of each kind.
         parts: what is measured besides the confusion matrices.
+        windows: by which images go through the network; None: whole.
 
     Returns:
         What `result.json` holds.
     """
-    measured = EvaluationMetrics(
-        data.source.class_names, data.source.task, parts, thresholds=_thresholds(run, data)
-    ).to(forward.device)
+    source = data.source
+    measured = EvaluationMetrics(source.class_names, source.task, parts, thresholds=_thresholds(run, data))
+    measured = measured.to(forward.device)
+    predict = windows.over(forward, source.task, source.output_channels) if windows else forward
     begin = time.perf_counter()
-    _measure(measured, cfg, forward, data)
+    _measure(measured, cfg, predict, forward.device, data)
     metrics, images = _single_precision(measured.compute()), measured.images()
     seconds = time.perf_counter() - begin
+    ids, counts = measured.images_counted.compute()
+    batch_size = data.loader.batch_size or 1
     chooses = data.name == "val" and "ranking" in parts
     result = {
         "split": data.split,
-        "data": {"fingerprint": data.fingerprint, "samples": len(images), "name": type(data.source).__name__},
+        "data": {"fingerprint": data.fingerprint, "samples": len(images), "name": type(source).__name__},
         "checkpoint": {"file": run.checkpoint.name, "step": run.step, "epoch": run.epoch},
-        "task": data.source.task,
-        "class_names": list(data.source.class_names),
-        "palette": data.source.palette.tolist(),
+        "task": source.task,
+        "class_names": list(source.class_names),
+        "palette": source.palette.tolist(),
         "metrics": metrics,
+        "batch_iou": {"batch_size": batch_size, **batch_iou(counts, batch_size, source.class_names)},
+        "windows": windows.record() if windows else None,
         "intervals": (intervals := measured.intervals()),
         "thresholds": measured.best_thresholds() if chooses else measured.given_thresholds or {},
         **_machine(cfg, forward),
@@ -146,19 +163,22 @@ def evaluate(
     write_json(folder / "result.json", result)
     write_json(folder / "confusion.json", {"matrix": measured.confusion()})
     write_json(folder / "curves.json", measured.curves())
+    np.savez_compressed(folder / "counts.npz", ids=np.array(ids), matrices=counts.numpy())
     write_table(folder / "classes.csv", measured.classes(intervals))
     write_table(folder / "images.csv", images)
-    write_samples(folder, forward, data, images, samples)
+    write_samples(folder, predict, data, images, samples)
     _show(run, data, result)
     return result
 
 
-def _measure(metrics: EvaluationMetrics, cfg: DictConfig, forward: Forward, data: EvaluationData) -> None:
+def _measure(
+    metrics: EvaluationMetrics, cfg: DictConfig, predict: Predict, device: torch.device, data: EvaluationData
+) -> None:
     batches = _batches(len(data.loader), cfg.trainer.get(f"limit_{data.split}_batches"))
     shown = track(zip(range(batches), data.loader, strict=False), "evaluating", batches, transient=True,
                   disable=not sys.stdout.isatty())  # fmt: skip
     for _, batch in shown:
-        metrics.update(forward(batch["image"]), batch["mask"].to(forward.device), batch["id"])
+        metrics.update(predict(batch["image"]), batch["mask"].to(device), batch["id"])
     if batches < len(data.loader):
         log.warning("%d of %d batches: the run's trainer.limit_%s_batches", batches, len(data.loader), data.split)
 
@@ -202,7 +222,8 @@ def _machine(cfg: DictConfig, forward: Forward) -> dict[str, Any]:
 def _show(run: LoadedRun, data: EvaluationData, result: dict[str, Any]) -> None:
     metrics = result["metrics"]
     console = Console(width=console_width())
-    title = f"{data.name}, {result['checkpoint']['file']}, {result['data']['samples']} images, percent"
+    how = f" in windows of {result['windows']['size']}" if result["windows"] else ""
+    title = f"{data.name}, {result['checkpoint']['file']}, {result['data']['samples']} images{how}, percent"
     console.print(class_table(metrics, data.source.class_names, title))
     print(f"{data.name} mIoU {metrics['miou']:.4f}, pixel accuracy {metrics['pixel_accuracy']:.4f}; "
           f"{result['images_per_second']:.1f} images/s")  # fmt: skip
@@ -214,7 +235,7 @@ def _compared(metrics: dict[str, float], reported: dict[str, float | None], cond
     """One line: how far from what training has reported, and under which other conditions."""
     numbers = {name: value for name, value in reported.items() if name in metrics and value is not None}
     largest = max((abs(metrics[name] - value) for name, value in numbers.items()), default=math.nan)
-    if largest == 0:
+    if largest == 0 and conditions["windows"][0] is None:
         return f"equal to the last digit to what the training reported ({len(numbers)} scores)"
     other = ", ".join(f"{key} {then} -> {now}" for key, (now, then) in conditions.items() if now != then)
     return f"largest difference from what the training reported: {largest:.2g} ({other or 'the same conditions'})"

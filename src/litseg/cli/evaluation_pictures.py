@@ -9,20 +9,20 @@ import torch
 from numpy.typing import NDArray
 
 from litseg.cli.evaluation_data import EvaluationData
-from litseg.cli.forward import Forward
+from litseg.inference.whole_image import Predict
 from litseg.labels import IGNORE_INDEX
 from litseg.results.evaluation_folder import picture_name, write_pictures
 from litseg.training.predictions import eight_bits, predicted
 
 
 def write_samples(
-    folder: Path, forward: Forward, data: EvaluationData, images: list[dict[str, Any]], count: int
+    folder: Path, predict: Predict, data: EvaluationData, images: list[dict[str, Any]], count: int
 ) -> None:
     """Writes `samples/<rank>-<id>/` and `samples.json`; the images are predicted once more, since few are wanted.
 
     Args:
         folder: of the evaluation.
-        forward: the network.
+        predict: raw images (N, C, H, W) to logits, alike.
         data: where the images are.
         images: rows of `images.csv`, the worst first.
         count: how many of each kind.
@@ -34,7 +34,7 @@ def write_samples(
         row = images[rank]
         item = samples[0, place[row["id"]]]
         with torch.inference_mode():
-            labels = predicted(forward(item["image"][None])[0].cpu(), data.source.task)
+            labels = predicted(predict(item["image"][None])[0].cpu(), data.source.task)
         name = picture_name(rank + 1, row["id"])
         prediction, truth = (one_label(each, len(data.source.class_names)) for each in (labels, item["mask"]))
         write_pictures(folder / "samples" / name, _rgb(item["image"]), truth, prediction, data.source.palette.tolist())

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from litseg.data.augmenting.batch_mixing import CutMix, MixUp, Mosaic
     from litseg.data.augmenting.copy_paste import CopyPaste
     from litseg.data.augmenting.crops import ClassCrop
+    from litseg.data.augmenting.photometric_distortion import PhotometricDistortion
     from litseg.data.augmenting.rare_classes import RareClasses
+    from litseg.data.augmenting.repeated import Repeated
     from litseg.data.datamodule import DataModule
     from litseg.data.sets.ade20k import ADE20K
     from litseg.data.sets.camvid import CamVid
@@ -45,7 +47,9 @@ __all__ = [
     "OxfordPet",
     "Pair",
     "PascalVOC",
+    "PhotometricDistortion",
     "RareClasses",
+    "Repeated",
     "Shapes",
     "Source",
 ]
@@ -54,7 +58,9 @@ _MODULES: Final = {
     "augmenting.batch_mixing": ("CutMix", "MixUp", "Mosaic"),
     "augmenting.copy_paste": ("CopyPaste",),
     "augmenting.crops": ("ClassCrop",),
+    "augmenting.photometric_distortion": ("PhotometricDistortion",),
     "augmenting.rare_classes": ("RareClasses",),
+    "augmenting.repeated": ("Repeated",),
     "datamodule": ("DataModule",),
     "sets.ade20k": ("ADE20K",),
     "sets.camvid": ("CamVid",),

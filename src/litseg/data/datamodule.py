@@ -144,7 +144,8 @@ class DataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Item]:
         """Shuffled and augmented, without the last, smaller batch (batch norm cannot take a batch of one)."""
         samples = self._training_samples()
-        sampler = EpochSampler(len(samples), self.seed, *self._rank(), self._draw)
+        length = getattr(self._draw, "length", len(samples))  # an epoch may have samples several times
+        sampler = EpochSampler(length, self.seed, *self._rank(), self._draw)
         sampler.set_epoch(self._begin[0])
         sampler.skip(self._begin[1] * self.batch_size)
         if self.workers:

@@ -111,7 +111,7 @@ class EpochSampler(Sampler[Key]):
     ranks hold equally many.
 
     Args:
-        length: number of samples.
+        length: number of samples of an epoch.
         seed: the run's seed.
         rank: this process.
         world_size: how many processes share an epoch.

@@ -1,5 +1,6 @@
 """Metrics: dataset-level scores from one integer confusion matrix, and what an evaluation adds to them."""
 
+from litseg.metrics.batch_iou import batch_iou
 from litseg.metrics.boundary_metrics import BoundaryMetrics
 from litseg.metrics.calibration import Calibration
 from litseg.metrics.evaluation import EvaluationMetrics
@@ -15,6 +16,7 @@ __all__ = [
     "ImageConfusion",
     "ScoreHistogram",
     "SegmentationMetrics",
+    "batch_iou",
     "bootstrap_intervals",
     "bootstrap_replicates",
 ]

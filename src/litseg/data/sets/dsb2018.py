@@ -1,6 +1,7 @@
 """Data Science Bowl 2018: cell nuclei under many microscopes, one mask file for each nucleus."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +34,30 @@ class DSB2018(Source):
         task: binary or multiclass (two classes, softmax).
         val_share: share of the samples that becomes the validation split.
         test_share: share of the samples that becomes the test split.
+        mean: per channel; None: of the training images, as std.
+        std: per channel.
         **source: resize, fold, folds and so on; see `Source`.
     """
 
     citation = "Caicedo et al., Nucleus Segmentation across Imaging Experiments, Nature Methods 2019"
 
     def __init__(
-        self, root: str, task: Task = "binary", val_share: float = 0.15, test_share: float = 0.15, **source: Any
+        self,
+        root: str,
+        task: Task = "binary",
+        val_share: float = 0.15,
+        test_share: float = 0.15,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        **source: Any,
     ) -> None:
         if task not in ("binary", "multiclass"):
             raise ValueError(f"data.task: DSB2018 expects binary or multiclass (two classes), got {task}")
         super().__init__(
             ("background", "nucleus"),
             task,
-            mean=MEAN,
-            std=STD,
+            mean=mean or MEAN,
+            std=std or STD,
             palette=((0, 0, 0), (90, 200, 250)),
             val_share=val_share,
             test_share=test_share,

@@ -1,5 +1,6 @@
 """Blood vessels in photographs of the retina: CHASE_DB1 and DRIVE."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class ChaseDB1(Source):
         task: binary or multiclass (two classes, softmax).
         val_share: share of train that becomes the validation split.
         group_pattern: both eyes of a child stay together in shares and folds.
+        mean: per channel; None: of the training images, as std.
+        std: per channel.
         **source: resize, fold, folds and so on; see `Source`.
     """
 
@@ -45,6 +48,8 @@ class ChaseDB1(Source):
         task: Task = "binary",
         val_share: float = 0.0,
         group_pattern: str | None = r"^Image_(\d+)",
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         **source: Any,
     ) -> None:
         _check_task(task, "CHASE_DB1")
@@ -54,8 +59,8 @@ class ChaseDB1(Source):
             CLASS_NAMES,
             task,
             label_map=label_map,
-            mean=CHASE_MEAN,
-            std=CHASE_STD,
+            mean=mean or CHASE_MEAN,
+            std=std or CHASE_STD,
             palette=PALETTE,
             val_share=val_share,
             group_pattern=group_pattern,
