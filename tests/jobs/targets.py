@@ -100,3 +100,11 @@ def naps() -> None:
     began = time.monotonic()
     time.sleep(float(sys.argv[1]))
     print(json.dumps([began, time.monotonic()]))
+
+
+def waiting_training() -> int:
+    """A training whose fourth step waits for a signal."""
+    from litseg.cli.train import main
+
+    os.environ["FAULT"] = "wait"
+    return main()
