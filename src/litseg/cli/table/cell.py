@@ -63,8 +63,13 @@ def _evaluate(run: Path, request: dict[str, Any]) -> None:
     """Without pictures; what is there already stays."""
     from litseg.cli import evaluate
 
-    if not (run / "evaluation" / request["split"] / "result.json").is_file():
+    if _evaluation(run, request) is None:
         evaluate.run([f"run={run}", f"split={request['split']}", "samples=0", *request["evaluate"]])
+
+
+def _evaluation(run: Path, request: dict[str, Any]) -> Path | None:
+    """The folder of the cell's evaluation: of the split, or of the split in windows."""
+    return next(iter((run / "evaluation").glob(f"{request['split']}*/result.json")), None)
 
 
 def _write(folder: Path, request: dict[str, Any], started: float, run: Path) -> None:
@@ -72,11 +77,10 @@ def _write(folder: Path, request: dict[str, Any], started: float, run: Path) -> 
     result = json.loads((run / "result.json").read_text())
     scores = {f"{split}/{name}": value for split, values in result["metrics"].items() for name, value in values.items()}
     images, names = None, list[str]()
-    evaluation = run / "evaluation" / request["split"]
-    if request["evaluate"] is not None:
-        found = json.loads((evaluation / "result.json").read_text())
+    if (path := _evaluation(run, request)) is not None:
+        found = json.loads(path.read_text())
         scores |= {f"{request['split']}/{name}": value for name, value in found["metrics"].items()}
-        images, names = _write_replicates(folder, evaluation, request["split"], found["class_names"])
+        images, names = _write_replicates(folder, path.parent, request["split"], found["class_names"])
     write_json(folder / CELL, {
         "key": request["key"], "parts": request["parts"], "seed": request["seed"], "scores": scores, "images": images,
         "replicates": names, "marks": _marks(run, result),

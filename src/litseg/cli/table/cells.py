@@ -63,10 +63,9 @@ class Wanted:
     def write_request(self, spec: TableSpec) -> None:
         """What `litseg.cli.table.cell` reads."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        evaluate = None if self.row.statistic or spec.evaluate is None else list(spec.evaluate)
         write_json(self.folder / REQUEST, {
             "key": self.key, "parts": self.parts, "words": list(self.words), "seed": self.seed, "split": spec.split,
-            "statistic": self.row.statistic, "arguments": dict(self.row.arguments), "evaluate": evaluate,
+            "statistic": self.row.statistic, "arguments": dict(self.row.arguments), "evaluate": self.parts.get("evaluate"),
             "keep_weights": spec.keep_weights,
         })  # fmt: skip
 

@@ -117,7 +117,8 @@ def _training(request: dict[str, Any], folder: Path, began: float) -> dict[str, 
     started = clock.first - began
     validated = _evaluation_seconds(parts, request)
     counts = {split: len(parts.data.evaluation_loader(split)) for split in ("val", "test") if split in parts.data.scans}
-    validations = parts.trainer.max_epochs or 1 if "val" in counts else 0
+    epochs = parts.trainer.max_epochs or 1
+    validations = epochs // (parts.trainer.check_val_every_n_epoch or 1) if "val" in counts else 0
     ends = sum(counts.values()) + counts.get(request["split"], 0) * (request["evaluate"] is not None)
     batches = validations * counts.get("val", 0) + ends
     total = started + clock.steps * clock.step + batches * validated

@@ -30,6 +30,8 @@ class RowSpec:
         published: by column.
         tolerance: by column.
         digits: behind the point, where the columns' are not right.
+        evaluate: words of `litseg evaluate`, where the table's are not right.
+        root: the data set that the row needs; without its folder the row is left out.
     """
 
     name: str
@@ -40,6 +42,8 @@ class RowSpec:
     published: Mapping[str, float] = field(default_factory=dict)
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     digits: int | None = None
+    evaluate: tuple[str, ...] | None = None
+    root: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class TableSpec:
         shared: words of every row, before its own.
         scaled: words of the scale, by row, after its own; empty at full scale.
         evaluate: words of `litseg evaluate`; None where the training's scores are enough.
+        left_out: rows whose data are not here, and why.
         split: whose images are drawn again.
         output: where the table and its cells go.
         minutes: after which a cell is stopped; None: never.
@@ -72,6 +77,7 @@ class TableSpec:
     reference: str | None
     keep_weights: bool
     minutes: float | None
+    left_out: tuple[str, ...] = ()
 
 
 def read_spec(cfg: DictConfig, name: str) -> TableSpec:
@@ -84,14 +90,13 @@ def read_spec(cfg: DictConfig, name: str) -> TableSpec:
     Raises:
         UserError: what is missing, unknown or contradicts itself, by its key.
     """
-    _refuse_missing_roots(cfg)
     try:
         values = plain(cfg, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(f"table={name}: {error}") from error
     columns = _columns(values["columns"], values["column"])
     rows = tuple(_row(key, each, columns) for key, each in values["rows"].items())
-    rows = _chosen(rows, values["only"])
+    rows, left_out = _with_data(_chosen(rows, values["only"]), values["roots"])
     scale = _scale(values)
     seeds = values["seeds"] or scale.get("seeds") or [0]
     directions = tuple(_direction(each, columns, values["rows"]) for each in values["directions"])
@@ -104,17 +109,24 @@ def read_spec(cfg: DictConfig, name: str) -> TableSpec:
         values["scale"], _scaled(scale, rows, _words(values["words"])),
         None if evaluate is None else _words(evaluate), values["split"], Path(values["output"]).resolve(),
         values["source"], values["convention"], directions, reference, values["checkpoints"] == "best",
-        values["minutes"],
+        values["minutes"], left_out,
     )  # fmt: skip
 
 
-def _refuse_missing_roots(cfg: DictConfig) -> None:
-    for name, root in cfg.roots.items():
-        if root is not None and not Path(str(root)).is_dir():
-            raise UserError(
-                f"roots.{name}: expected the folder of the data set, got {root}, which is not there; give "
-                f"roots.{name}=/path/to/{name}, or set LITSEG_DATA to a folder that holds {name}/"
-            )
+def _with_data(rows: Sequence[RowSpec], roots: Mapping[str, Any]) -> tuple[tuple[RowSpec, ...], tuple[str, ...]]:
+    """The rows whose data are here, and those that are left out."""
+    absent = {name: root for name, root in roots.items() if not Path(str(root)).is_dir()}
+    kept = tuple(row for row in rows if row.root not in absent)
+    needed = {row.root for row in rows if row.root is not None}
+    if absent and (not kept or not set(absent) <= needed):
+        name = next(iter(absent))
+        raise UserError(
+            f"roots.{name}: expected the folder of the data set, got {absent[name]}, which is not there; give "
+            f"roots.{name}=/path/to/{name}, or set LITSEG_DATA to a folder that holds {name}/"
+        )
+    left = [f"{row.name} is left out: {absent[row.root]} is not there (roots.{row.root}=)"
+            for row in rows if row.root is not None and row.root in absent]  # fmt: skip
+    return kept, tuple(left)
 
 
 def _chosen(rows: tuple[RowSpec, ...], only: Sequence[str] | None) -> tuple[RowSpec, ...]:
@@ -152,6 +164,8 @@ def _row(name: str, node: Any, columns: Sequence[Column]) -> RowSpec:
     if statistic is not None and statistic not in STATISTICS:
         raise UserError(f"rows.{name}.statistic: expected one of {', '.join(STATISTICS)}, got {statistic!r}")
     values["words"] = _words(values.get("words") or ())
+    if values.get("evaluate") is not None:
+        values["evaluate"] = _words(values["evaluate"])
     values["published"] = {key: float(each) for key, each in values.get("published", {}).items() if each is not None}
     tolerance = values.get("tolerance", {})
     if not isinstance(tolerance, dict) or "relative" in tolerance:  # one for all

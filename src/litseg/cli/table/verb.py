@@ -103,6 +103,8 @@ def compose_table(words: Sequence[str]) -> tuple[DictConfig, str]:
 def _tell(spec: TableSpec, wanted: Sequence[Wanted]) -> None:
     missing = sum(not each.is_finished() for each in wanted)
     print(f"{spec.title}\n{len(wanted)} cells, {len(wanted) - missing} there, {missing} missing", flush=True)
+    for line in spec.left_out:
+        print(line)
 
 
 def _launcher(cfg: DictConfig):  # type: ignore[no-untyped-def]  # one of litseg.jobs

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+
+from litseg.cli.errors import CONF, UserError
+from litseg.cli.table.spec import TableSpec, read_spec
+from litseg.cli.table.verb import compose_table
+from litseg.results.tables.table import Tolerance
+
+SHIPPED = sorted(path.stem for path in (CONF / "table").glob("*.yaml"))
+
+
+def read(*words: str) -> TableSpec:
+    return read_spec(*compose_table(words))
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that holds a folder for each data set."""
+    for name in ("camvid", "chasedb1", "drive", "dsb2018"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("LITSEG_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_tables_are_whole(name: str, data: Path) -> None:
+    spec = read(f"table={name}")
+    assert spec.rows
+    assert (CONF / "table" / f"{name}.yaml").read_text().startswith("# @package _global_\n# ")
+    columns = {column.name for column in spec.columns}
+    for row in spec.rows:
+        assert set(row.published) <= columns
+        assert set(row.tolerance) <= set(row.published)
+
+
+def test_words_follow_each_other(data: Path) -> None:
+    spec = read("table=losses_on_shapes", "words=[loader.workers=1]", "only=[dice]", "seeds=[3]")
+    assert [row.name for row in spec.rows] == ["dice"]
+    assert spec.seeds == (3,)
+    assert spec.rows[0].words == ("loss=dice",)
+    assert spec.scaled["dice"] == ("loader.workers=1",)
+
+
+def test_tolerances(data: Path) -> None:
+    rows = {row.name: row for row in read("table=camvid_class_weights").rows}
+    assert rows["weights"].tolerance["sky"] == Tolerance(relative=1e-4)
+    assert rows["pixels"].tolerance["void"] == Tolerance(absolute=0.0)
+
+
+def test_a_row_whose_data_are_not_here_is_left_out_and_said(data: Path) -> None:
+    (data / "drive").rmdir()
+    spec = read("table=unet_vessels")
+    assert {row.root for row in spec.rows} == {"chase_db1"}
+    assert any("drive_ce is left out" in line and "roots.drive=" in line for line in spec.left_out)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["table=losses_on_shape"], "losses_on_shapes"),
+        (["scale=cpu"], "expected table="),
+        (["table=losses_on_shapes", "scale=cpo"], "scale: expected one of full"),
+        (["table=losses_on_shapes", "only=[dise]"], "did you mean dice"),
+        (["table=losses_on_shapes", "reference=nothing"], "reference: expected one of the rows ce"),
+        (["table=losses_on_shapes", "+rows.ce.publised={miou: 1}"], "did you mean published"),
+        (["table=losses_on_shapes", "+rows.ce.published={mio: 1}"], "no column 'mio'; did you mean miou"),
+        (["table=losses_on_shapes", "+rows.ce.statistic=mean"], "statistic: expected one of class_weights"),
+        (["table=losses_on_shapes", "directions=[{column: miou, higher: ce, lower: no}]"], "lower: expected one of ce"),
+        (["table=losses_on_shapes", "--check"], "expected key=value words, got '--check'"),
+        (["table=camvid_class_weights", "roots.camvid=/nowhere"], "roots.camvid: expected the folder"),
+        (["table=losses_on_shapes", "launcher=slurm"], "launcher"),
+    ],
+)
+def test_mistakes_have_one_message(words: list[str], expected: str, data: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read(*words)
+    assert expected in str(caught.value)
+    assert len(str(caught.value)) < 900
