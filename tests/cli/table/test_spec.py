@@ -35,7 +35,7 @@ def test_shipped_tables_are_whole(name: str, data: Path) -> None:
 
 
 def test_words_follow_each_other(data: Path) -> None:
-    spec = read("table=losses_on_shapes", "words=[loader.workers=1]", "only=[dice]", "seeds=[3]")
+    spec = read("table=losses_on_shapes", "only=[dice]", "seeds=[3]", "--", "loader.workers=1")
     assert [row.name for row in spec.rows] == ["dice"]
     assert spec.seeds == (3,)
     assert spec.rows[0].words == ("loss=dice",)

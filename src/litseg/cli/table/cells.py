@@ -65,8 +65,8 @@ class Wanted:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / REQUEST, {
             "key": self.key, "parts": self.parts, "words": list(self.words), "seed": self.seed, "split": spec.split,
-            "statistic": self.row.statistic, "arguments": dict(self.row.arguments), "evaluate": self.parts.get("evaluate"),
-            "keep_weights": spec.keep_weights,
+            "statistic": self.row.statistic, "arguments": dict(self.row.arguments),
+            "evaluate": self.parts.get("evaluate"), "keep_weights": spec.keep_weights,
         })  # fmt: skip
 
 

@@ -37,9 +37,9 @@ usage: litseg table table=NAME [scale=cpu] [key=value ...]
   seeds=[0,1,2]  only=[ROW,...]   other seeds; some of the rows
   roots.NAME=FOLDER               where a data set lies; default: $LITSEG_DATA/NAME, or data/NAME
   launcher=local launcher.at_once=2   how many cells at once; or launcher=submitit, launcher=ray
-  words=[trainer.accelerator=cpu]     words of train.py for every training
   keep=true                       copies the table into results/, to be committed
   output=outputs/tables           where the table and its cells go
+  -- trainer.accelerator=cpu ...  what follows -- are words of train.py for every training
 
 A table is a file of conf/table/. A cell is trained once: its key is a hash of config, code, data and seed, and every
 table that wants it takes it. Killed and started again, it goes on; two runners on one folder share the work.
@@ -86,18 +86,23 @@ def compose_table(words: Sequence[str]) -> tuple[DictConfig, str]:
     Raises:
         UserError: what is wrong with them.
     """
-    for word in words:
+    own, last = list(words), list[str]()
+    if "--" in own:
+        own, last = own[: own.index("--")], own[own.index("--") + 1 :]
+    for word in own:
         if word.startswith("-") or ("=" not in word and not word.startswith("~")):
             raise UserError(f"litseg table: expected key=value words, got {word!r}; see litseg table --help")
-    names = [word.partition("=")[2] for word in words if word.startswith("table=")]
+    names = [word.partition("=")[2] for word in own if word.startswith("table=")]
     if not names:
         known = ", ".join(sorted(path.stem for path in (CONF / "table").glob("*.yaml")))
         raise UserError(f"litseg table: expected table=, one of {known}")
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            return compose("table", overrides=list(words)), names[-1]
+            cfg = compose("table", overrides=own)
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain_composition(error, words)) from error
+        raise UserError(explain_composition(error, own)) from error
+    cfg.words = last
+    return cfg, names[-1]
 
 
 def _tell(spec: TableSpec, wanted: Sequence[Wanted]) -> None:
