@@ -80,6 +80,8 @@ def _write(folder: Path, request: dict[str, Any], started: float, run: Path) -> 
     if (path := _evaluation(run, request)) is not None:
         found = json.loads(path.read_text())
         scores |= {f"{request['split']}/{name}": value for name, value in found["metrics"].items()}
+        of_batches = found.get("batch_iou", {})
+        scores |= {f"{request['split']}/batch_iou/{name}": value for name, value in of_batches.items()}
         images, names = _write_replicates(folder, path.parent, request["split"], found["class_names"])
     write_json(folder / CELL, {
         "key": request["key"], "parts": request["parts"], "seed": request["seed"], "scores": scores, "images": images,
