@@ -85,7 +85,7 @@ def test_windows_as_large_as_the_images_change_nothing_but_claim_nothing(
 )
 def test_a_stride_is_kept_to_the_pixel(words: tuple[str, ...]) -> None:
     given = dict(word.split("=") for word in words)
-    found = read_windows(NONE | given, 4)
+    found = read_windows({**NONE, **given}, 4)
     assert found is not None
     assert found.record() == {"size": int(given["window"]), "stride": int(given["stride"]), "blending": "gaussian",
                               "average": "probabilities"}  # fmt: skip

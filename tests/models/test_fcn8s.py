@@ -22,7 +22,7 @@ def test_each_depth_has_its_say() -> None:
     network = FCN8s(3, 2, widths=(4, 4, 4, 4, 4), wide=8).eval()
     with torch.no_grad():
         for score, value in zip(network.scores, (1.0, 10.0, 100.0), strict=True):
-            score.bias[1] = value
+            score.get_parameter("bias")[1] = value
         logits = network(torch.randn(1, 3, 160, 160))
     assert torch.allclose(logits[0, :, 64:96, 64:96], torch.tensor([0.0, 111.0]).view(2, 1, 1).expand(2, 32, 32))
 

@@ -28,7 +28,7 @@ def test_unpooling_and_its_gradient_are_torchs(memory_format: torch.memory_forma
     maxima, places = F.max_pool2d(images, 2, return_indices=True)
     maxima.requires_grad_()
     weights = torch.randn(2, 3, 8, 12)
-    ours, theirs = unpooled(maxima, places), F.max_unpool2d(maxima, places, 2)
+    ours, theirs = unpooled(maxima, places), F.max_unpool2d(maxima, places, [2, 2])
     assert torch.equal(ours, theirs)
     gradients = [torch.autograd.grad((each * weights).sum(), maxima)[0] for each in (ours, theirs)]
     assert torch.equal(*gradients)
@@ -44,8 +44,9 @@ def test_the_response_normalisation_by_hand() -> None:
 def test_the_first_weights_and_no_relu_in_the_decoder() -> None:
     torch.manual_seed(0)
     network = SegNetBasic(3, 11).eval()
-    assert abs(float(network.encoder[1][0].weight.detach().std()) - (2 / (49 * 64)) ** 0.5) < 1e-3
-    shifts = torch.stack([each[1].bias.detach() for each in (*network.encoder, *network.decoder)])
+    second = network.encoder[1].get_parameter("0.weight").detach()
+    assert abs(float(second.std()) - (2 / (49 * 64)) ** 0.5) < 1e-3
+    shifts = torch.stack([each.get_parameter("1.bias").detach() for each in (*network.encoder, *network.decoder)])
     assert torch.equal(shifts, torch.full((8, 64), 0.001))
     seen: list[torch.Tensor] = []
     network.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

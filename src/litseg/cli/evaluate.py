@@ -223,9 +223,9 @@ def _show(run: LoadedRun, data: EvaluationData, result: dict[str, Any]) -> None:
     metrics = result["metrics"]
     console = Console(width=console_width())
     how = f" in windows of {result['windows']['size']}" if result["windows"] else ""
-    title = f"{data.name}, {result['checkpoint']['file']}, {result['data']['samples']} images{how}, percent"
+    title = f"{data.name}, {result['checkpoint']['file']}, {result['data']['samples']} images, percent"
     console.print(class_table(metrics, data.source.class_names, title))
-    print(f"{data.name} mIoU {metrics['miou']:.4f}, pixel accuracy {metrics['pixel_accuracy']:.4f}; "
+    print(f"{data.name} mIoU {metrics['miou']:.4f}, pixel accuracy {metrics['pixel_accuracy']:.4f}{how}; "
           f"{result['images_per_second']:.1f} images/s")  # fmt: skip
     if (reported := run.result.get("metrics", {}).get(data.split)) and data.is_the_runs_own:
         print(_compared(metrics, reported, {key: (result[key], run.result.get(key)) for key in CONDITIONS}))
