@@ -148,7 +148,8 @@ def _runs_jobs(launcher: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ended = end(launcher, len(functions) + 2, seconds=120)
     codes = {name: (outcome.code, outcome.reason.split(",")[0]) for name, outcome in ended.items()}
     assert codes == {
-        "say": (0, ""), "raises": (1, ""), "crashes": (139, "killed by SIGSEGV"), "is_killed": (137, "killed by SIGKILL"),
+        "say": (0, ""), "raises": (1, ""), "crashes": (139, "killed by SIGSEGV"),
+        "is_killed": (137, "killed by SIGKILL"),
         "ignores": (137, "timed out after 0.0333333 minutes"), "last": (3, ""),
     }  # fmt: skip
     assert "out 3" in (folder / "last" / "job.log").read_text()
