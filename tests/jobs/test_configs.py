@@ -21,8 +21,8 @@ def test_every_argument_is_a_key_with_its_default(path: Path) -> None:
     module, _, name = config.pop("_target_").rpartition(".")
     arguments = inspect.signature(getattr(import_module(module), name)).parameters
     assert list(config) == list(arguments)
-    given = {"preload": ["litseg.cli.preload"], "folder": "outputs/.submitit"}
-    defaults = {key: given.get(key, each.default) for key, each in arguments.items()}
+    given: dict[object, object] = {"preload": ["litseg.cli.preload"], "folder": "outputs/.submitit"}
+    defaults: dict[object, object] = {key: given.get(key, each.default) for key, each in arguments.items()}
     alike = {key: value for key, value in config.items() if value == defaults[key] or (not value and not defaults[key])}
     assert alike == config
 
@@ -43,6 +43,7 @@ def test_hydra_builds_the_local_one() -> None:
 
 
 def test_an_option_that_slurm_does_not_know_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="needs the extra slurm")
     from litseg.jobs.slurm import SubmititLauncher
 
     with pytest.raises(ValueError, match="launcher=submitit: AutoExecutor doesn't know"):

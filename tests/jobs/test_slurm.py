@@ -1,6 +1,7 @@
 """SLURM's own commands are played by scripts: what they are told, and what becomes of a job."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +35,7 @@ echo $1 >> $FAKE/cancelled
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SubmititLauncher]:
+    pytest.importorskip("submitit", reason="needs the extra slurm")
     for name, script in {"sbatch": SBATCH, "srun": SRUN, "sacct": SACCT, "scancel": SCANCEL}.items():
         path = tmp_path / "bin" / name
         path.parent.mkdir(exist_ok=True)
@@ -41,7 +43,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SubmititL
         path.chmod(0o755)
     monkeypatch.setenv("FAKE", str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(str(Path(each).absolute()) for each in os.sys.path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(str(Path(each).absolute()) for each in sys.path))
     options = {"qos": "low"}
     launcher = SubmititLauncher(
         tmp_path / "submitit", at_once=2, minutes=30, grace=3, partition="gpu", gpus=2, cpus=8, memory_gb=16,

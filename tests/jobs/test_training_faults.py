@@ -120,6 +120,7 @@ def test_a_crash_in_the_middle_of_a_training_costs_the_other_nothing(
 
 
 def test_submitit_and_what_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit", reason="needs the extra slurm")
     from litseg.jobs.slurm import SubmititLauncher
 
     monkeypatch.chdir(tmp_path)
@@ -129,6 +130,7 @@ def test_submitit_and_what_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_ray_and_what_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
     from litseg.jobs.ray_cluster import RayLauncher
 
     monkeypatch.chdir(tmp_path)
@@ -158,7 +160,8 @@ def _runs_jobs(launcher: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     launcher.start(Job("training", "tests.jobs.targets:waiting_training", TRAINING, folder / "training"))
     wait_for(folder / "training" / "job.log", "epoch   1/4", seconds=240)
     launcher.stop("training")
-    assert end(launcher, seconds=60)["training"][1:] == (143, pytest.approx(0, abs=300), "stopped")
+    outcome = end(launcher, seconds=60)["training"]
+    assert (outcome.code, outcome.reason) == (143, "stopped")
     launcher.start(Job("training", "litseg.cli.train:main", TRAINING, folder / "training"))
     assert end(launcher, seconds=240)["training"].code == 0
     assert (status(folder)["state"], status(folder)["resumes"]) == ("finished", 1)

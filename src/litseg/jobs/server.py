@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from litseg.jobs.call import call, end_with_parent
@@ -180,6 +181,8 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         end_with_parent()
+        with suppress(OSError):  # where memory runs out, Linux ends a job before the server
+            Path("/proc/self/oom_score_adj").write_text("500")
         for end in (self.link, self.bell, self.ring):
             end.close()
         order.job.folder.mkdir(parents=True, exist_ok=True)
