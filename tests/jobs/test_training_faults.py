@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from litseg.cli.errors import CONF
-from litseg.jobs import Job
+from litseg.jobs import Job, Launcher
 from litseg.jobs.local import LocalLauncher
 from tests.jobs.run_trainings import TRAINING, training
 from tests.jobs.test_local import described, end, job, wait_for
@@ -124,9 +124,10 @@ def test_submitit_and_what_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     from litseg.jobs.slurm import SubmititLauncher
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
     launcher = SubmititLauncher(tmp_path / "submitit", cluster="local", at_once=2, gpus=None, cpus=1, grace=20.0)
     with closing(launcher):
-        _runs_jobs(launcher, tmp_path, monkeypatch)
+        _runs_jobs(launcher, tmp_path)
 
 
 def test_ray_and_what_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,12 +135,13 @@ def test_ray_and_what_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     from litseg.jobs.ray_cluster import RayLauncher
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
     with closing(RayLauncher(cpus=1, grace=20.0)) as launcher:
         assert launcher.at_once >= 1
-        _runs_jobs(launcher, tmp_path, monkeypatch)
+        _runs_jobs(launcher, tmp_path)
 
 
-def _runs_jobs(launcher: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _runs_jobs(launcher: Launcher, folder: Path) -> None:
     functions = ("say", "raises", "crashes", "is_killed")
     for function in functions:
         launcher.start(job(function, folder))
