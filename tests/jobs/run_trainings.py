@@ -22,7 +22,7 @@ def training(name: str, *words: str) -> Job:
 
 def run(launcher: Launcher, names: list[str]) -> int:
     """The largest exit code."""
-    codes = []
+    codes = list[int]()
     for seed, name in enumerate(names):
         launcher.start(training(name, f"seed={seed}"))
     while len(codes) < len(names):

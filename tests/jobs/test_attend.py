@@ -23,11 +23,13 @@ print(json.dumps(attend(Job(name, f"tests.jobs.targets:{name}", (), Path(name).a
 """
 
 
-def start(folder: Path, function: str, minutes: float | None = None, **environment: str) -> "subprocess.Popen[str]":
+def start(
+    folder: Path, function: str, minutes: float | None = None, environment: dict[str, str] | None = None
+) -> "subprocess.Popen[str]":
     path = os.pathsep.join(each for each in sys.path if each)
     return subprocess.Popen(
         [sys.executable, "-c", ATTEND, function, json.dumps(minutes)],
-        cwd=folder, env=os.environ | {"PYTHONPATH": path} | environment, stdout=subprocess.PIPE, text=True,
+        cwd=folder, env=os.environ | {"PYTHONPATH": path} | (environment or {}), stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
@@ -52,7 +54,7 @@ def test_its_words_and_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGUSR2", "file", "SIGTERM of SLURM", "SIGUSR2 of SLURM"])
 def test_who_is_told_to_stop_tells_the_job_once(how: str, tmp_path: Path) -> None:
     slurm = {"SLURM_JOB_ID": "1"} if "SLURM" in how else {}
-    process = start(tmp_path, "saves", **slurm)
+    process = start(tmp_path, "saves", environment=slurm)
     wait_for(tmp_path / "saves" / "job.log", "ready")
     if how == "file":
         stop_file(job("saves", tmp_path)).touch()

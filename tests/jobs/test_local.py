@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from litseg.jobs import Job, Outcome
+from litseg.jobs import Job, Launcher, Outcome
 from litseg.jobs.local import LocalLauncher
 
 TARGETS = "tests.jobs.targets"
@@ -29,7 +29,7 @@ def job(function: str, folder: Path, *words: str, name: str = "", minutes: float
     return Job(name, f"{TARGETS}:{function}", words, folder / name, minutes)
 
 
-def end(launcher: LocalLauncher, count: int = 1, seconds: float = 20.0) -> dict[str, Outcome]:
+def end(launcher: Launcher, count: int = 1, seconds: float = 20.0) -> dict[str, Outcome]:
     """The next `count` jobs that end, by name."""
     found: list[Outcome] = []
     until = time.monotonic() + seconds
@@ -100,6 +100,7 @@ def test_a_job_is_like_a_command_of_its_own(
     assert "default_int_handler" in found["signals"]["SIGINT"]
     assert found["descriptors"] <= 5  # three, the pipe that says when all are gone, and that of listing them
     assert not found["path"]
+    assert found["dispensable"]
 
 
 def test_a_variable_that_is_gone_is_gone_in_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

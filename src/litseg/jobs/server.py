@@ -16,28 +16,19 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from typing import Any
 
-from litseg.jobs.call import call, end_with_parent
+from litseg.jobs.call import call
+from litseg.jobs.forked import Order, become_job, find_gpus
 from litseg.jobs.job import STOPPED, TRY_AGAIN, Job, Outcome, exit_code, timed_out
 
-INHERITED = frozenset(os.environ)
-"""The environment variables of the program when it started this process, before any import here sets some."""
 TOGETHER = 0.5
 """Seconds between the end of the program and the stop of its jobs, in which a scheduler's own SIGTERM would come."""
-
-
-class Order(NamedTuple):
-    """A job with environment and working directory of the program that wants it."""
-
-    job: Job
-    environment: Mapping[str, str]
-    folder: str
 
 
 @dataclass
@@ -150,6 +141,9 @@ class Server:
             code, reason = exit_code(os.waitstatus_to_exitcode(status))
             self._tell(Outcome(each.job, code, time.monotonic() - each.started, each.reason or reason))
 
+    def _gpus_of(self, place: int) -> list[str]:
+        return self.gpus[place :: self.at_once] or self.gpus[place % max(1, len(self.gpus)) :][:1]
+
     def _tell(self, outcome: Outcome) -> None:
         with suppress(OSError):  # the program may be dead
             self.link.send(outcome)
@@ -164,7 +158,7 @@ class Server:
             return None
         else:
             if pid == 0:
-                self._become(order, place)
+                become_job(order, self._gpus_of(place), self.at_once, self.threads, (self.link, self.bell, self.ring))
                 return order
             minutes = order.job.minutes
             self.running[pid] = Running(order.job, place, now, float("inf") if minutes is None else now + 60 * minutes)
@@ -173,67 +167,10 @@ class Server:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return None
 
-    def _become(self, order: Order, place: int) -> None:
-        """Makes this process, forked a moment ago with SIGTERM blocked, that of a job."""
-        os.setsid()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        end_with_parent()
-        for end in (self.link, self.bell, self.ring):
-            end.close()
-        order.job.folder.mkdir(parents=True, exist_ok=True)
-        log = os.open(order.job.folder / "job.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-        for name in INHERITED - order.environment.keys():  # what imports have set since stays
-            os.environ.pop(name, None)
-        os.environ.update(order.environment)
-        os.chdir(order.folder)
-        gpus = self.gpus[place :: self.at_once] or self.gpus[place % max(1, len(self.gpus)) :][:1]
-        if gpus:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-        threads = self._share_threads()
-        shown = f"GPU {','.join(gpus)}" if gpus else "no GPU of its own"
-        now = time.strftime("%Y-%m-%d %H:%M:%S")
-        print(f"{now} job {order.job.name}: process {os.getpid()}, threads {threads}, {shown}", flush=True)
-
-    def _share_threads(self) -> int:
-        """Before the first parallel computation of this process; one in the server would be copied half."""
-        torch: Any = sys.modules.get("torch")
-        own = torch.get_num_threads() if torch else _allowed_cpus()
-        threads: int = self.threads or max(1, own // self.at_once)
-        if threads != own:
-            os.environ["OMP_NUM_THREADS"] = str(threads)
-            if torch:
-                torch.set_num_threads(threads)
-        return threads
-
-
-def _allowed_cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
 
 def _kill_group(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):  # there is none left; macOS says so of zombies
         os.killpg(pid, signal.SIGKILL)
-
-
-def find_gpus() -> list[str]:
-    """The GPUs of this process; counted in a fork, as the jobs could not use CUDA if it had been asked here."""
-    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name.strip() for name in visible.split(",") if name.strip()]
-    torch: Any = sys.modules.get("torch")
-    if torch is None:
-        return []
-    if (pid := os.fork()) == 0:
-        count = 0
-        with suppress(Exception):
-            count = torch.cuda.device_count()
-        os._exit(min(count, 127))
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return [str(index) for index in range(status)]
 
 
 def main() -> int:
