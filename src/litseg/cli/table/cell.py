@@ -15,9 +15,9 @@ import numpy as np
 
 from litseg.cli.errors import CONF, UserError
 from litseg.cli.table.cells import CELL, REPLICATES, REQUEST
-from litseg.results import code_state, read_status, versions, write_json
+from litseg.results import code_state, is_held, read_status, versions, write_json
 
-RUNS = "runs"
+RUNS, PATIENCE = "runs", 90.0
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "fast_dev_run", "overfit_batches")
 """Trainer settings with which a run has not seen all of its data."""
 
@@ -49,8 +49,16 @@ def main() -> int:
 def _train(folder: Path, request: dict[str, Any]) -> int:
     from litseg.cli import train
 
+    _await_the_process_before(folder)
     sys.argv = ["train.py", *request["words"], f"output={folder / RUNS}", "resume=auto"]
     return train.main()
+
+
+def _await_the_process_before(folder: Path) -> None:
+    """A training whose runner was killed saves for some seconds more; resumed meanwhile, it would be refused."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and any(is_held(path.parent) for path in (folder / RUNS).glob("*/*/status.json")):
+        time.sleep(0.2)
 
 
 def _finished(folder: Path) -> Path | None:

@@ -121,8 +121,16 @@ def _train(cfg: DictConfig, spec: TableSpec, wanted: Sequence[Wanted]) -> dict[t
     if all(each.is_finished() for each in wanted):
         return {}
     from litseg.cli.table.runner import train_missing
+    from litseg.training.stopping import Stopped, StopRequest
 
-    return train_missing(spec, wanted, _launcher(cfg))
+    stop = StopRequest()
+    stop.install()
+    try:
+        return train_missing(spec, wanted, _launcher(cfg))
+    except Stopped as stopped:  # the jobs have saved; the same command goes on
+        raise SystemExit(stopped.exit_code) from stopped
+    finally:
+        stop.uninstall()
 
 
 def _judge(
