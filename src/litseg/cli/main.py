@@ -17,6 +17,7 @@ usage: litseg VERB [key=value ...]
   litseg export   run=FOLDER format=onnx          the network as ONNX, torch.export or safetensors file, and verified
   litseg bench    run=FOLDER                      parameters, MACs, latency, throughput and memory of a network
   litseg report   run=FOLDER                      report.html of a run; runs=[A,B] compares
+  litseg sweep    sweep=unet_learning_rate        many trainings in search of the best config, with Optuna
 
 `litseg VERB --help` lists the options of each. A run folder is what python train.py leaves behind. Other words are
 those of train.py: groups (data=, experiment=, augmentation=) and values (data.root=, seed=). Training itself:
@@ -29,6 +30,7 @@ VERBS = {
     "export": "litseg.cli.export",
     "bench": "litseg.cli.bench",
     "report": "litseg.cli.report",
+    "sweep": "litseg.cli.sweep",
 }
 """Verb -> the module whose `run(words)` does it."""
 

@@ -1,0 +1,77 @@
+"""What the run folder of a trial says: scores while it trains, its objective, why it failed."""
+
+import csv
+import json
+import math
+import re
+from io import StringIO
+from pathlib import Path
+
+from litseg.results import is_held, read_status
+
+ERROR = re.compile(r"^(error: |[\w.]*(Error|Exception): )")
+LOG_TAIL, LONGEST = 20_000, 200
+"""Bytes of a log that are read for an error, and characters of it that are kept."""
+
+
+def newest_run(folder: Path) -> Path | None:
+    """The newest run folder below a trial's folder."""
+    runs = [path.parent for path in folder.glob("*/*/status.json")]
+    return max(runs, key=lambda run: run.name, default=None)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the training of a trial is complete."""
+    run = newest_run(folder)
+    return run is not None and read_status(run).get("state") == "finished"
+
+
+def is_at_work(folder: Path) -> bool:
+    """Whether a process still trains it: one that has outlived its runner."""
+    run = newest_run(folder)
+    return run is not None and is_held(run)
+
+
+def epoch_values(folder: Path, objective: str) -> dict[int, float]:
+    """The objective by the number of epochs trained, from 1: the first validation of each; finite ones only.
+
+    Args:
+        folder: the trial's.
+        objective: a column of `metrics.csv`.
+    """
+    run = newest_run(folder)
+    try:
+        text = (run / "metrics.csv").read_text(errors="replace") if run else ""
+    except FileNotFoundError:
+        return {}
+    found: dict[int, float] = {}
+    for row in csv.DictReader(StringIO(text[: text.rfind("\n") + 1])):  # the last line may be half written
+        try:
+            epoch, value = int(row["epoch"]) + 1, float(row[objective])
+        except (KeyError, ValueError, TypeError):
+            continue
+        if math.isfinite(value):
+            found.setdefault(epoch, value)
+    return found
+
+
+def objective_value(folder: Path, objective: str) -> float | None:
+    """The objective of the best checkpoint; None where there is none, or it is not finite."""
+    run, (split, _, name) = newest_run(folder), objective.partition("/")
+    try:
+        value = float(json.loads((run / "result.json").read_text())["metrics"][split][name]) if run else math.nan
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def last_error(folder: Path) -> str:
+    """The last error in the log of a trial, in one line; empty where there is none."""
+    try:
+        with (folder / "job.log").open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - LOG_TAIL))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    found = next((line for line in reversed(lines) if ERROR.match(line)), "")
+    return found.removeprefix("error: ")[:LONGEST]
