@@ -7,7 +7,6 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from optuna import Study
-from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from litseg.sweeps.sweep import Sweep
@@ -57,6 +56,8 @@ def plot_importance(sweep: Sweep, study: Study, path: Path) -> bool:
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(finished) < FEWEST or len({trial.value for trial in finished}) < 2 or len(sweep.space) < 2:
         return False
+    from optuna.importance import get_param_importances  # seconds: it imports scikit-learn where that is installed
+
     shares = get_param_importances(study)
     figure = Figure(figsize=(8, 1.6 + 0.4 * len(shares)), layout="constrained")
     axes = figure.add_subplot()

@@ -33,6 +33,18 @@ class Parameter:
         """Whether it is part of a point, whose earlier parameters are known."""
         return all(key in point and point[key] in values for key, values in self.when.items())
 
+    def __str__(self) -> str:
+        """Such as `optimizer.lr: float 0.0001 to 0.1, log`."""
+        found = self.distribution
+        if isinstance(found, CategoricalDistribution):
+            text = " | ".join(_text(choice) for choice in found.choices)
+        else:
+            kind = "float" if isinstance(found, FloatDistribution) else "int"
+            step = f", step {found.step:g}" if found.step and (found.step, kind) != (1, "int") else ""
+            text = f"{kind} {found.low:g} to {found.high:g}{', log' if found.log else ''}{step}"
+        when = "".join(f", where {key} is {' or '.join(map(_text, values))}" for key, values in self.when.items())
+        return f"{self.key}: {text}{when}"
+
 
 def read_space(given: Mapping[str, Any]) -> tuple[Parameter, ...]:
     """The search space of a YAML.
@@ -157,8 +169,17 @@ def words(point: Point) -> list[str]:
 
 
 def _text(value: Value) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(value) if isinstance(value, float) or value == "" else str(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return f"'{value}'" if _is_no_text(value) else value
+    return repr(value)
+
+
+def _is_no_text(value: str) -> bool:
+    """Whether train.py would read this text as something else."""
+    try:
+        float(value)
+    except ValueError:
+        return value.lower() in ("", "null", "true", "false")
+    return True

@@ -35,6 +35,8 @@ def is_at_work(folder: Path) -> bool:
 def epoch_values(folder: Path, objective: str) -> dict[int, float]:
     """The objective by the number of epochs trained, from 1: the first validation of each; finite ones only.
 
+    Only epochs that are over: the best checkpoint's own validation, at the end, is not one of them.
+
     Args:
         folder: the trial's.
         objective: a column of `metrics.csv`.
@@ -45,14 +47,17 @@ def epoch_values(folder: Path, objective: str) -> dict[int, float]:
     except FileNotFoundError:
         return {}
     found: dict[int, float] = {}
+    over = set()
     for row in csv.DictReader(StringIO(text[: text.rfind("\n") + 1])):  # the last line may be half written
         try:
-            epoch, value = int(row["epoch"]) + 1, float(row[objective])
+            epoch = int(row["epoch"]) + 1
+            if row.get("train/loss"):
+                over.add(epoch)
+            if math.isfinite(value := float(row[objective])):
+                found.setdefault(epoch, value)
         except (KeyError, ValueError, TypeError):
             continue
-        if math.isfinite(value):
-            found.setdefault(epoch, value)
-    return found
+    return {epoch: value for epoch, value in found.items() if epoch in over}
 
 
 def objective_value(folder: Path, objective: str) -> float | None:

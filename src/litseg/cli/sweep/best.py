@@ -54,8 +54,8 @@ def _compose(given: list[str], folder: Path | None = None) -> tuple[DictConfig, 
         cfg = compose("train", overrides=[*given, *path], return_hydra_config=True)
     choices = OmegaConf.to_container(cfg.hydra.runtime.choices)
     assert isinstance(choices, dict)
-    with_hydra = {str(key): value for key, value in choices.items() if "hydra" not in str(key) and key != "experiment"}
-    return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]), with_hydra
+    own = {str(key): choices[key] for key in reversed(choices) if "hydra" not in str(key) and key != "experiment"}
+    return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]), own
 
 
 def _listed(choice: Any) -> str:

@@ -19,7 +19,6 @@ from litseg.cli.sweep.definition import check_definition
 from litseg.cli.sweep.show import Shown, show_plan, show_table
 from litseg.cli.sweep.trainings import TRAIN, checked
 from litseg.cli.words import chosen
-from litseg.sweeps.plots import plot_history, plot_importance
 from litseg.sweeps.runner import AllRefusedError, Runner
 from litseg.sweeps.study import enqueue_grid, open_storage, open_study
 from litseg.sweeps.sweep import Sweep
@@ -93,6 +92,8 @@ def _sigterm_ends() -> Iterator[None]:
 
 def _finish(sweep: Sweep, study: Study) -> list[Row]:
     """Writes and prints what has been found so far."""
+    from litseg.sweeps.plots import plot_history, plot_importance  # here: matplotlib
+
     trials = study.get_trials(deepcopy=False)
     found = rows(sweep, trials)
     write_trials(sweep, found)

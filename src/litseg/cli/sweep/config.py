@@ -38,7 +38,7 @@ def divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
             raise UserError(f"litseg sweep: expected key=value words, got {word!r}; see litseg sweep --help")
         if name in OF_THE_RUNNER:
             raise UserError(f"litseg sweep gives each trial its own {name}=; folder= says where all of them go")
-        (own if name in OWN else others).append(word)
+        (own if name in (*OWN, "hydra") else others).append(word)
     return own, others
 
 

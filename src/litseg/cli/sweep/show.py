@@ -32,8 +32,7 @@ def show_plan(sweep: Sweep, trials: Sequence[FrozenTrial]) -> None:
     )
     console.print(f"folder {os.path.relpath(sweep.folder)}")
     for each in sweep.space:
-        when = "".join(f", where {key} is {' or '.join(map(str, values))}" for key, values in each.when.items())
-        console.print(escape(f"  {each.key}: {each.distribution}{when}"))
+        console.print(escape(f"  {each}"))
     console.print(f"each trial: python train.py {escape(shlex.join(redact_words(list(sweep.base))))} ...", end="\n")
     if sweep.sampler == "grid":
         for number, point in enumerate(space.grid(sweep.space, sweep.sampler_seed)[: total(sweep)]):
@@ -91,7 +90,7 @@ def show_table(sweep: Sweep, rows: Sequence[Row]) -> None:
         *[row for row in rows if row.state == "failed"],
     ]:
         value = "-" if row.value is None else f"{row.value:.4f}"
-        seconds = "-" if row.seconds is None else f"{row.seconds:.0f}"
+        seconds = "-" if row.seconds is None else f"{row.seconds:.3g}"
         words = " ".join(space.words({key: _rounded(value) for key, value in row.parameters.items()}))
         table.add_row(str(row.number), row.state, value, str(row.epochs), seconds, escape(words), escape(row.reason))
     Console(width=console_width()).print(table)
