@@ -21,7 +21,8 @@ ARROWS = {
     "training": {"losses", "metrics", "models"},
     "inference": {"models"},
     "results": set(),
-    "cli": {"losses", "metrics", "data", "models", "training", "inference", "results"},
+    "jobs": set(),
+    "cli": {"losses", "metrics", "data", "models", "training", "inference", "results", "jobs"},
 }
 MODELS_MAY_IMPORT = {"torch", "segmentation_models_pytorch", "timm", "huggingface_hub"}
 GRAB_BAGS = {"utils", "util", "helpers", "common", "misc", "registry", "instantiator"}
