@@ -32,7 +32,8 @@ def plot_history(sweep: Sweep, trials: Sequence[FrozenTrial], path: Path) -> Non
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel="trial", ylabel=sweep.objective, title=f"{sweep.name}: {len(finished)} finished trials")
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=4, frameon=False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=4, frameon=False)
     figure.savefig(path, dpi=100)
 
 

@@ -56,9 +56,7 @@ def read_space(given: Mapping[str, Any]) -> tuple[Parameter, ...]:
         ValueError: it is empty, or a parameter cannot be read; which, and what is expected.
     """
     if not isinstance(given, Mapping) or not given:
-        raise ValueError(
-            "space: expected at least one parameter, such as optimizer.lr: {float: [1e-4, 1e-1], log: true}"
-        )
+        raise ValueError("space: expected a parameter or more, such as optimizer.lr: {float: [1e-4, 1e-1], log: true}")
     found: list[Parameter] = []
     for key, form in given.items():
         try:

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
@@ -40,7 +39,7 @@ def write_best(sweep: Sweep, number: int, value: float, point: Point) -> str:
     )
     path = sweep.folder / "experiment" / f"{name}.yaml"
     path.parent.mkdir(exist_ok=True)
-    write_text(path, head + yaml.safe_dump(content, sort_keys=False, width=120))
+    write_text(path, head + OmegaConf.to_yaml(OmegaConf.create(content)))
     found, _ = _compose([f"experiment={name}"], sweep.folder)
     if found != cfg:  # such as a key that the sweep's words take away: an experiment can only add
         command += " " + " ".join(given)

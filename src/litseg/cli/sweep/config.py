@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -64,9 +64,9 @@ def compose_sweep(words: Sequence[str]) -> tuple[DictConfig, str]:
 
 def _explain(error: HydraException | OmegaConfBaseException, words: Sequence[str]) -> str:
     wrong = next((word.partition("=")[0] for word in words if f"'{word.partition('=')[0]}'" in str(error)), None)
-    if wrong is None or "Could not" not in str(error):
+    if wrong is None or isinstance(error, MissingConfigException):
         return explain_composition(error, words)
-    return f"litseg sweep has no key {wrong!r}: {str(error).splitlines()[0]}"
+    return f"litseg sweep cannot set {wrong}: {' '.join(str(error).split())}"
 
 
 def read_sweep(cfg: DictConfig, name: str, others: Sequence[str]) -> Sweep:
