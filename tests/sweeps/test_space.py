@@ -19,7 +19,7 @@ def test_points_lie_in_their_ranges_and_conditions_hold() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     points = [suggest(study.ask(), read_space(SPACE)) for _ in range(60)]
     rates = sorted(float(str(point["optimizer.lr"])) for point in points)
-    assert 1e-4 <= rates[0]
+    assert rates[0] >= 1e-4
     assert rates[-1] <= 1e-1
     assert 1e-3 < rates[30] < 1e-2  # a uniform draw's median would be 0.05
     assert all(("optimizer.momentum" in point) == (point["optimizer"] == "sgd") for point in points)

@@ -54,7 +54,10 @@ def test_a_run_that_another_process_holds_is_at_work(tmp_path: Path, run: Path) 
     import sys
 
     assert not is_at_work(tmp_path)
-    code = "import sys; from pathlib import Path; from litseg.results import lock; held = lock(Path(sys.argv[1])); print(held is not None, flush=True); sys.stdin.read()"
+    code = (
+        "import sys; from pathlib import Path; from litseg.results import lock; held = lock(Path(sys.argv[1]))\n"
+        "print(held is not None, flush=True); sys.stdin.read()"
+    )
     holder = subprocess.Popen([sys.executable, "-c", code, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"True\n"

@@ -51,7 +51,7 @@ def test_where_no_trial_finishes_the_exit_code_is_that_of_the_trials(quick: RunS
 
 
 def test_the_first_three_that_are_refused_end_the_sweep(quick: RunSweep, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the first trials were refused.*model: expected another one"):
+    with pytest.raises(UserError, match=r"the first trials were refused.*model: expected another one"):
         quick("fault=refuse", "trials=20", "launcher.at_once=1")
     assert len(read_trials(tmp_path / "swept")) == 3
 

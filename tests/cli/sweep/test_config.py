@@ -90,7 +90,7 @@ def test_a_storage_that_cannot_be_opened_is_refused_and_its_password_not_shown(
 def test_a_file_that_is_no_database_is_refused(quick: RunSweep, tmp_path: Path) -> None:
     (tmp_path / "swept").mkdir()
     (tmp_path / "swept" / "study.db").write_text("these are no pages of a database\n" * 100)
-    with pytest.raises(UserError, match="study.db: cannot be opened .*not a database"):
+    with pytest.raises(UserError, match=r"study.db: cannot be opened .*not a database"):
         quick()
 
 
