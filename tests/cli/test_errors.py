@@ -127,7 +127,7 @@ def test_an_unseen_label(run_train: RunTrain, capfd: pytest.CaptureFixture[str],
 
 def test_several_devices_in_a_multirun(run_train: RunTrain, capfd: pytest.CaptureFixture[str]) -> None:
     assert run_train("-m", "experiment=unet_ce", "seed=0,1", *TINY, *TINY_SHAPES, "trainer.devices=2") == 2
-    assert "start one train.py a job" in capfd.readouterr().err
+    assert "litseg sweep ... launcher=local" in capfd.readouterr().err
 
 
 def test_debug_shows_the_traceback(run_train: RunTrain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "litseg extracts": {"_target_": "litseg.data.fetching.extract.extract", "archive": "TRAP/x.zip", "to": "TRAP"},
     "litseg records": {"_target_": "litseg.results.write_status", "folder": "TRAP", "state": "x", "code": 0},
     "litseg command": {"_target_": "litseg.cli.train.main"},
+    "litseg launcher": {"_target_": "litseg.jobs.local.LocalLauncher", "preload": ["hubconf"]},
     "litseg DataModule": {"_target_": "litseg.data.DataModule"},
     "albumentations.Lambda": {"_target_": "albumentations.Lambda", "image": {"_target_": "os.system"}},
     "albumentations.from_dict": {"_target_": "albumentations.from_dict", "transform_dict": {}},

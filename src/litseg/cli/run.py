@@ -185,6 +185,6 @@ def _refuse_distributed_sweep(devices: int) -> None:
     """Each rank would run the sweep again on its own, with other hyper-parameters."""
     if devices > 1 and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise ValueError(
-            f"-m runs its jobs in one process, and this one wants {devices} devices; give each job a process of its own: "
+            f"-m runs its jobs in one process, and one wants {devices} devices; give each job a process of its own: "
             "litseg sweep ... launcher=local (or submitit, ray), or one python train.py each; or set trainer.devices=1"
         )

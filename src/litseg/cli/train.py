@@ -63,3 +63,7 @@ def _show(jobs: list[Job]) -> None:
         value = "-" if job.value is None else f"{job.value:.4f}"
         table.add_row(own, str(job.code), value, "-" if job.folder is None else os.path.relpath(job.folder))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+if __name__ == "__main__":  # as Lightning starts the processes of further devices where a job has begun the first
+    sys.exit(main())

@@ -26,9 +26,10 @@ class Lease:
     overtaken: it must ask `lost` before it writes what others may have written meanwhile, and stop its work.
     """
 
-    def __init__(self, path: Path, silence: float) -> None:
+    def __init__(self, path: Path, file: int, silence: float) -> None:
         self._path, self._next = path, _numbered(path.parent, _number(path) + 1)
-        self._inode, self._process = path.stat().st_ino, os.getpid()
+        self._file, self._inode = file, os.fstat(file).st_ino  # as long as it is open no other file gets its number
+        self._process = os.getpid()
         self._lost, self._released = False, threading.Event()
         threading.Thread(target=self._beat, args=[silence / 6], daemon=True, name="lease").start()
 
@@ -56,9 +57,8 @@ class Lease:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
             return None
-        with os.fdopen(file, "w") as opened:
-            json.dump(owner | {"host": socket.gethostname()}, opened)
-        return cls(path, silence)
+        os.write(file, json.dumps(owner | {"host": socket.gethostname()}).encode())
+        return cls(path, file, silence)
 
     @property
     def lost(self) -> bool:
@@ -78,6 +78,7 @@ class Lease:
             return
         lost = self.lost
         self._released.set()
+        os.close(self._file)
         if not lost:
             with suppress(OSError):
                 os.utime(self._path, (0, 0))  # silent since 1970; it needs no room on the disk

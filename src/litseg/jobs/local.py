@@ -93,10 +93,10 @@ class LocalLauncher:
         Raises:
             ValueError: there is a job of that name, or this launcher is closed.
         """
-        if job.name in self._jobs:
-            raise ValueError(f"job {job.name!r} is there already; give each a name of its own")
         if self._server is None:
             raise ValueError("this launcher is closed; make another one")
+        if job.name in self._jobs:
+            raise ValueError(f"job {job.name!r} is there already; give each a name of its own")
         job = Job(job.name, job.target, job.words, job.folder.absolute(), job.minutes)
         self._jobs[job.name] = job
         with suppress(OSError):  # the server is dead: wait() says so

@@ -21,6 +21,8 @@ CODES = {"CANCELLED": STOPPED, "TIMEOUT": STOPPED, "PREEMPTED": TRY_AGAIN, "NODE
 class SubmititLauncher:
     """Runs each job as a job of SLURM. Jobs go on when this program is killed; when it stops, it stops them.
 
+    That a job has ended is seen at once, that SLURM has killed it only after some minutes, as submitit spares `sacct`.
+
     Args:
         folder: for submitit's own files; where all machines see it, as must the folders of the jobs.
         cluster: `slurm`, `local` (processes on this machine, to try things), or None: what there is.
@@ -66,7 +68,12 @@ class SubmititLauncher:
                 slurm_partition=partition, slurm_account=account, slurm_setup=list(setup) or None,
                 slurm_signal_delay_s=math.ceil(grace), slurm_additional_parameters=dict(slurm or {}) or None,
             )  # fmt: skip
-        except (RuntimeError, NameError, AssertionError) as error:  # no SLURM here; an option that it does not know
+        except (
+            RuntimeError,
+            NameError,
+            ValueError,
+            AssertionError,
+        ) as error:  # no SLURM here; an option that it does not know
             raise ValueError(f"launcher=submitit: {error}") from error
         self._waiting: deque[Job] = deque()
         self._queued: dict[str, tuple[Job, Any]] = {}
@@ -115,13 +122,15 @@ class SubmititLauncher:
             job, queued = self._queued[name]
             job.folder.mkdir(parents=True, exist_ok=True)
             stop_file(job).touch()
-            if queued.state == "PENDING":
+            if not queued.done(force_check=True) and queued.state == "PENDING":
                 queued.cancel(check=False)
+                del self._queued[name]
+                self._ended.append(Outcome(job, STOPPED, 0.0, "stopped before it began"))
 
     def close(self) -> None:
         """Stops all jobs and waits for them; who does not end then is cancelled."""
         self._waiting.clear()
-        for name in self._queued:
+        for name in [*self._queued]:
             self.stop(name)
         until = time.monotonic() + 2 * self._grace
         while self._queued and time.monotonic() < until:
