@@ -34,9 +34,8 @@ def test_a_grid_has_every_point_once_and_its_order_is_seeded() -> None:
     assert len({tuple(words(point)) for point in points}) == len(points)
     assert points == grid(space, 0)
     assert points != grid(space, 1)
-    assert sorted({point["optimizer.momentum"] for point in points if "optimizer.momentum" in point}) == pytest.approx(
-        [0.5, 0.7, 0.9]
-    )
+    momenta = {float(str(point["optimizer.momentum"])) for point in points if "optimizer.momentum" in point}
+    assert sorted(momenta) == pytest.approx([0.5, 0.7, 0.9])
 
 
 def test_words_are_what_train_py_reads_as_that_value() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -29,7 +30,7 @@ def plot_history(sweep: Sweep, trials: Sequence[FrozenTrial], path: Path) -> Non
         axes.plot(failed, [0.02] * len(failed), "|", color=RED, markersize=12, label="failed",
                   transform=axes.get_xaxis_transform())  # fmt: skip
     axes.set_xlim(-0.5, max(len(trials) - 0.5, 0.5))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="trial", ylabel=sweep.objective, title=f"{sweep.name}: {len(finished)} finished trials")
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:

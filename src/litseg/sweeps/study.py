@@ -1,6 +1,6 @@
 """The study of a sweep: trials in a database, where the next point comes from, and when a trial is pruned."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -96,11 +96,14 @@ def pruner(sweep: Sweep) -> BasePruner:
     Raises:
         ValueError: it does not take one of the settings.
     """
-    kind: type[BasePruner] = {"none": NopPruner, "median": MedianPruner, "hyperband": HyperbandPruner}[sweep.pruner]
+    kinds: dict[str, Callable[..., BasePruner]] = {
+        "none": NopPruner, "median": MedianPruner, "hyperband": HyperbandPruner
+    }  # fmt: skip
+    kind = kinds[sweep.pruner]
     try:
         return kind(**sweep.pruner_settings)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"pruner_settings: {kind.__name__}: {error}") from error
+        raise ValueError(f"pruner_settings of {sweep.pruner}: {error}") from error
 
 
 def is_left(sweep: Sweep, study: Study) -> bool:

@@ -27,8 +27,9 @@ def start(tmp_path: Path) -> StartSweep:
 
     def start_sweep(*words: str) -> "subprocess.Popen[str]":
         given = [*command, *quick_words(tmp_path, f"counts={tmp_path}/starts", *words)]
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen(given, cwd=tmp_path, env=environment, text=True, **streams)  # type: ignore[call-overload]
+        return subprocess.Popen(
+            given, cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
 
     return start_sweep
 

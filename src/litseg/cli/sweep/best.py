@@ -54,7 +54,7 @@ def _compose(given: list[str], folder: Path | None = None) -> tuple[DictConfig, 
     choices = OmegaConf.to_container(cfg.hydra.runtime.choices)
     assert isinstance(choices, dict)
     own = {str(key): choices[key] for key in reversed(choices) if "hydra" not in str(key) and key != "experiment"}
-    return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"]), own
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]), own
 
 
 def _listed(choice: Any) -> str:

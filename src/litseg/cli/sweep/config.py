@@ -30,7 +30,8 @@ def divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
     Raises:
         UserError: a word is neither, or one that the runner gives itself.
     """
-    own, others = [], []
+    own: list[str] = []
+    others: list[str] = []
     for word in words:
         key, equals, _ = word.partition("=")
         name = key.lstrip("+~").partition(".")[0]
