@@ -122,3 +122,16 @@ def test_a_runner_takes_over_from_one_that_is_killed_beside_it(start: StartSweep
     assert {row["state"] for row in read_trials(tmp_path / "swept").values()} == {"finished"}
     assert len(_starts(tmp_path)) == 8
     assert sum(_starts(tmp_path).values()) <= 10
+
+
+def test_a_storage_that_breaks_stops_the_jobs_and_asks_to_try_again(start: StartSweep, tmp_path: Path) -> None:
+    process = start("trials=2", "epochs=40", "pause=0.3", "launcher.grace=5")
+    _until_started(tmp_path, 2)
+    whole = (tmp_path / "swept" / "study.db").read_bytes()
+    (tmp_path / "swept" / "study.db").write_bytes(b"no database" * 2000)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, said
+    assert said.splitlines()[-1].startswith("error: storage: ")
+    (tmp_path / "swept" / "study.db").write_bytes(whole)
+    _ended(tmp_path, start("trials=2", "epochs=40", "pause=0.3"))
+    assert sorted(_starts(tmp_path).values()) == [2, 2]

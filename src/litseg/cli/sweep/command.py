@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from optuna import Study
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
 from litseg.cli.errors import UserError, user_mistakes
+from litseg.cli.exit_codes import TRY_AGAIN
 from litseg.cli.sweep.best import write_best
 from litseg.cli.sweep.config import compose_sweep, divide, read_sweep
 from litseg.cli.sweep.definition import check_definition
@@ -34,7 +37,16 @@ def run_sweep(words: Sequence[str]) -> int:
     cfg, name = compose_sweep(own)
     sweep, training = checked(read_sweep(cfg, name, others))
     if plan:
-        return _plan(sweep)
+        return _plan(sweep, training)
+    try:
+        return _code(_run_on_storage(sweep, training, cfg))
+    except StorageInternalError as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        print(f"error: storage: {cause}; when that is mended, the same command goes on", file=sys.stderr)
+        return TRY_AGAIN
+
+
+def _run_on_storage(sweep: Sweep, training: DictConfig | None, cfg: DictConfig) -> list[Row]:
     with ExitStack() as stack:
         with user_mistakes():
             sweep.folder.mkdir(parents=True, exist_ok=True)
@@ -47,16 +59,18 @@ def run_sweep(words: Sequence[str]) -> int:
             _run(sweep, study, storage, cfg)
         finally:
             found = _finish(sweep, study)
-    return _code(found)
+    return found
 
 
-def _plan(sweep: Sweep) -> int:
+def _plan(sweep: Sweep, training: DictConfig | None) -> int:
     """Opens no storage that is not there: a plan leaves no trace."""
     trials = []
     if not sweep.storage.startswith("sqlite:///") or Path(sweep.storage.removeprefix("sqlite:///")).exists():
         with user_mistakes(), open_storage(sweep.storage) as storage:
             names = {study.study_name for study in storage.get_all_studies()}
-            trials = open_study(sweep, storage).get_trials() if sweep.name in names else []
+            if sweep.name in names:
+                check_definition(sweep, study := open_study(sweep, storage), training)
+                trials = study.get_trials()
     show_plan(sweep, trials)
     return 0
 

@@ -60,7 +60,7 @@ class Shown:
         self.ended_trials.append(trial)
         value = "" if trial.value is None else f" {self.sweep.objective} {trial.value:.4f}"
         reason = f" ({trial.user_attrs['reason']})" if trial.user_attrs.get("reason") else ""
-        words = " ".join(space.words(trial.params))
+        words = _words(trial.params)
         text = f"trial {trial.number} {STATES[trial.state]}{value}{reason}  {words}  [{self._best()}]"
         self.bar.console.print(escape(text))
         self.bar.update(self.task, completed=len(self.ended_trials))
@@ -91,8 +91,8 @@ def show_table(sweep: Sweep, rows: Sequence[Row]) -> None:
     ]:
         value = "-" if row.value is None else f"{row.value:.4f}"
         seconds = "-" if row.seconds is None else f"{row.seconds:.3g}"
-        words = " ".join(space.words({key: _rounded(value) for key, value in row.parameters.items()}))
-        table.add_row(str(row.number), row.state, value, str(row.epochs), seconds, escape(words), escape(row.reason))
+        words, reason = escape(_words(row.parameters)), escape(row.reason)
+        table.add_row(str(row.number), row.state, value, str(row.epochs), seconds, words, reason)
     Console(width=console_width()).print(table)
 
 
@@ -100,5 +100,7 @@ def _count(rows: Sequence[Row], state: str) -> int:
     return sum(row.state == state for row in rows)
 
 
-def _rounded(value: space.Value) -> space.Value:
-    return float(f"{value:.3g}") if isinstance(value, float) else value
+def _words(point: space.Point) -> str:
+    """For people; trials.csv has every digit."""
+    rounded = {key: float(f"{value:.3g}") if isinstance(value, float) else value for key, value in point.items()}
+    return " ".join(space.words(rounded))
