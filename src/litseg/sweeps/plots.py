@@ -25,7 +25,7 @@ def plot_history(sweep: Sweep, trials: Sequence[FrozenTrial], path: Path) -> Non
     axes.scatter(*zip(*finished, strict=True), color=BLUE, label="finished", zorder=3) if finished else None
     if pruned := _points(trials, TrialState.PRUNED):
         axes.scatter(*zip(*pruned, strict=True), color=ORANGE, marker="x", label="pruned, as it was then", zorder=3)
-    _plot_best(axes, finished, max if sweep.direction == "maximize" else min)
+    _plot_best(axes, finished, max if sweep.direction == "maximize" else min, len(trials) - 1)
     if failed := [trial.number for trial in trials if trial.state == TrialState.FAIL]:
         axes.plot(failed, [0.02] * len(failed), "|", color=RED, markersize=12, label="failed",
                   transform=axes.get_xaxis_transform())  # fmt: skip
@@ -43,10 +43,13 @@ def _points(trials: Sequence[FrozenTrial], state: TrialState) -> list[tuple[int,
     return [(number, value) for number, value in found if value is not None and math.isfinite(value)]
 
 
-def _plot_best(axes: Axes, points: list[tuple[int, float]], better: Callable[[Iterable[float]], float]) -> None:
+def _plot_best(
+    axes: Axes, points: list[tuple[int, float]], better: Callable[[Iterable[float]], float], last: int
+) -> None:
     if points:
         best = [better(value for _, value in points[: count + 1]) for count in range(len(points))]
-        axes.step([number for number, _ in points], best, where="post", color=BLUE, alpha=0.6, label="best so far")
+        numbers = [number for number, _ in points]
+        axes.step([*numbers, last], [*best, best[-1]], where="post", color=BLUE, alpha=0.6, label="best so far")
 
 
 def plot_importance(sweep: Sweep, study: Study, path: Path) -> bool:

@@ -22,7 +22,7 @@ class Taken:
     """A trial that this runner is at.
 
     started: whether its job is; a job of a runner that has died may still have to end. attempts: starts of its job.
-    reported: epochs whose score the study has. given_up: its end is recorded, or another runner has it.
+    reported: epochs, from 1, whose score the study has. given_up: its end is recorded, or another runner has it.
     """
 
     trial: Trial
@@ -38,7 +38,7 @@ class Taken:
         found = epoch_values(self.job.folder, objective)
         new = {epoch: value for epoch, value in found.items() if epoch not in self.reported}
         for epoch, value in new.items():
-            self.trial.report(value, epoch)
+            self.trial.report(value, epoch - 1)  # Optuna's pruners count steps from 0
         self.reported.update(new)
         return bool(new)
 
@@ -92,4 +92,5 @@ def _taken(sweep: Sweep, trial: Trial, lease: Lease) -> Taken:
         folder=folder,
         minutes=sweep.minutes,
     )
-    return Taken(trial, lease, job, reported=set(trial.storage.get_trial(trial._trial_id).intermediate_values))
+    reported = {step + 1 for step in trial.storage.get_trial(trial._trial_id).intermediate_values}
+    return Taken(trial, lease, job, reported=reported)
