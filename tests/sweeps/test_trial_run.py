@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from litseg.results import write_status
-from litseg.sweeps.trial_run import epoch_values, is_at_work, is_finished, last_error, newest_run, objective_value
+from litseg.sweeps.trial_run import epoch_values, is_at_work, is_finished, last_error, objective_value, runs
 
 
 @pytest.fixture
@@ -16,13 +16,21 @@ def run(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_trial_is_what_its_newest_run_says(tmp_path: Path, run: Path) -> None:
-    assert newest_run(tmp_path) == run
+def test_a_trial_is_finished_when_a_run_of_it_is(tmp_path: Path, run: Path) -> None:
+    assert [each.name for each in runs(tmp_path)] == ["20260102-1-x", "20260101-1-x"]
     assert not is_finished(tmp_path)
     write_status(run, {"state": "finished"})
     assert is_finished(tmp_path)
     assert not is_finished(tmp_path / "unet_ce")
-    assert newest_run(tmp_path / "nowhere") is None
+    assert runs(tmp_path / "nowhere") == []
+
+
+def test_a_finished_run_counts_beside_a_newer_one_that_is_not(tmp_path: Path, run: Path) -> None:
+    older = run.with_name("20260101-1-x")
+    write_status(older, {"state": "finished"})
+    (older / "result.json").write_text(json.dumps({"metrics": {"val": {"miou": 0.5}}}))
+    assert is_finished(tmp_path)
+    assert objective_value(tmp_path, "val/miou") == 0.5
 
 
 def test_only_epochs_that_are_over_have_a_score(tmp_path: Path, run: Path) -> None:

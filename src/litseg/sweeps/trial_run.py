@@ -14,22 +14,22 @@ LOG_TAIL, LONGEST = 20_000, 200
 """Bytes of a log that are read for an error, and characters of it that are kept."""
 
 
-def newest_run(folder: Path) -> Path | None:
-    """The newest run folder below a trial's folder."""
-    runs = [path.parent for path in folder.glob("*/*/status.json")]
-    return max(runs, key=lambda run: run.name, default=None)
+def runs(folder: Path) -> list[Path]:
+    """The run folders below a trial's folder, the newest first; usually one.
+
+    There are more where a trial was begun anew, or a job that a cluster had still in its queue began beside another.
+    """
+    return sorted((path.parent for path in folder.glob("*/*/status.json")), key=lambda run: run.name, reverse=True)
 
 
 def is_finished(folder: Path) -> bool:
     """Whether the training of a trial is complete."""
-    run = newest_run(folder)
-    return run is not None and read_status(run).get("state") == "finished"
+    return any(read_status(run).get("state") == "finished" for run in runs(folder))
 
 
 def is_at_work(folder: Path) -> bool:
     """Whether a process still trains it: one that has outlived its runner."""
-    run = newest_run(folder)
-    return run is not None and is_held(run)
+    return any(is_held(run) for run in runs(folder))
 
 
 def epoch_values(folder: Path, objective: str) -> dict[int, float]:
@@ -41,10 +41,9 @@ def epoch_values(folder: Path, objective: str) -> dict[int, float]:
         folder: the trial's.
         objective: a column of `metrics.csv`.
     """
-    run = newest_run(folder)
     try:
-        text = (run / "metrics.csv").read_text(errors="replace") if run else ""
-    except FileNotFoundError:
+        text = (runs(folder)[0] / "metrics.csv").read_text(errors="replace")
+    except (FileNotFoundError, IndexError):
         return {}
     found: dict[int, float] = {}
     over = set()
@@ -62,9 +61,10 @@ def epoch_values(folder: Path, objective: str) -> dict[int, float]:
 
 def objective_value(folder: Path, objective: str) -> float | None:
     """The objective of the best checkpoint; None where there is none, or it is not finite."""
-    run, (split, _, name) = newest_run(folder), objective.partition("/")
+    split, _, name = objective.partition("/")
+    result = next((run / "result.json" for run in runs(folder) if (run / "result.json").is_file()), None)
     try:
-        value = float(json.loads((run / "result.json").read_text())["metrics"][split][name]) if run else math.nan
+        value = float(json.loads(result.read_text())["metrics"][split][name]) if result else math.nan
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return value if math.isfinite(value) else None
