@@ -61,7 +61,7 @@ golden-write: $(READY) ## store the losses that make test expects anew (ARGS="un
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade
 lock: $(READY) ## write both requirements files anew from pyproject.toml
 	$(COMPILE) --all-extras pyproject.toml -o requirements.lock
-	$(COMPILE) --no-config --resolution lowest-direct --extra dev --extra wandb pyproject.toml -o requirements-minimum.lock
+	$(COMPILE) --no-config --resolution lowest-direct --extra dev --extra sweep --extra wandb pyproject.toml -o requirements-minimum.lock
 
 clean: ## remove the virtual environment and the caches (runs in outputs/ stay)
 	rm -rf .venv .venv-minimum .pytest_cache .mypy_cache .ruff_cache

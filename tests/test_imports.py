@@ -22,7 +22,8 @@ ARROWS = {
     "inference": {"models"},
     "results": set(),
     "jobs": set(),
-    "cli": {"losses", "metrics", "data", "models", "training", "inference", "results", "jobs"},
+    "sweeps": {"jobs", "results"},
+    "cli": {"losses", "metrics", "data", "models", "training", "inference", "results", "jobs", "sweeps"},
 }
 MODELS_MAY_IMPORT = {"torch", "segmentation_models_pytorch", "timm", "huggingface_hub"}
 GRAB_BAGS = {"utils", "util", "helpers", "common", "misc", "registry", "instantiator"}

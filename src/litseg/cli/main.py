@@ -18,6 +18,7 @@ usage: litseg VERB [key=value ...]
   litseg bench    run=FOLDER                      parameters, MACs, latency, throughput and memory of a network
   litseg report   run=FOLDER                      report.html of a run; runs=[A,B] compares
   litseg table    table=NAME                      a table of a paper: ours beside the published
+  litseg sweep    sweep=unet_learning_rate        many trainings in search of the best config, with Optuna
 
 `litseg VERB --help` lists the options of each. A run folder is what python train.py leaves behind. Other words are
 those of train.py: groups (data=, experiment=, augmentation=) and values (data.root=, seed=). Training itself:
@@ -31,6 +32,7 @@ VERBS = {
     "bench": "litseg.cli.bench",
     "report": "litseg.cli.report",
     "table": "litseg.cli.table.verb",
+    "sweep": "litseg.cli.sweep",
 }
 """Verb -> the module whose `run(words)` does it."""
 

@@ -1,0 +1,1 @@
+"""Sweeps: a search space, an Optuna study on storage that outlives the process, and trials that are real trainings."""
