@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,7 @@ def read_spec(cfg: DictConfig, name: str) -> TableSpec:
     rows = tuple(_row(key, each, columns) for key, each in values["rows"].items())
     rows, left_out = _with_data(_chosen(rows, values["only"]), values["roots"])
     scale = _scale(values)
+    rows = tuple(_evaluated(row, scale.get("evaluate") or {}) for row in rows)
     seeds = values["seeds"] or scale.get("seeds") or [0]
     directions = tuple(_direction(each, columns, values["rows"]) for each in values["directions"])
     reference = values["reference"]
@@ -199,9 +200,14 @@ def _scale(values: Mapping[str, Any]) -> dict[str, Any]:
     if name not in known:
         raise UserError(f"scale: expected one of {', '.join(known)}, got {name!r}{_hint(str(name), list(known))}")
     found = dict(known[name] or {})
-    if unknown := set(found) - {"seeds", "words", "rows"}:
-        raise UserError(f"scales.{name}: expected seeds, words and rows, got {', '.join(sorted(unknown))}")
+    if unknown := set(found) - {"seeds", "words", "rows", "evaluate"}:
+        raise UserError(f"scales.{name}: expected seeds, words, rows and evaluate, got {', '.join(sorted(unknown))}")
     return found
+
+
+def _evaluated(row: RowSpec, scaled: Mapping[str, Sequence[str]]) -> RowSpec:
+    """A row with the words of `litseg evaluate` that the scale has for it."""
+    return replace(row, evaluate=_words(scaled[row.name])) if row.name in scaled else row
 
 
 def _scaled(scale: Mapping[str, Any], rows: Sequence[RowSpec], last: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
