@@ -16,7 +16,7 @@ TINY = ("data.size=32", "data.train=4", "data.val=2", "data.test=2", "loader.bat
 
 
 def wanted(output: Path, own: Sequence[str] = (), last: Sequence[str] = ()) -> tuple[TableSpec, list[Wanted]]:
-    words = ["table=losses_on_shapes", "only=[ce,dice]", "seeds=[0,1]", f"output={output}", *own, "--", *TINY, *last]
+    words = ["table=losses_on_shapes", "only=[ce,dice]", "seeds=[0,1]", f"output={output}", *own, *TINY, *last]
     spec = read_spec(*compose_table(words))
     return spec, wanted_cells(spec)
 

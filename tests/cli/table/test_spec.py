@@ -35,7 +35,7 @@ def test_shipped_tables_are_whole(name: str, data: Path) -> None:
 
 
 def test_words_follow_each_other(data: Path) -> None:
-    spec = read("table=losses_on_shapes", "only=[dice]", "seeds=[3]", "--", "loader.workers=1")
+    spec = read("table=losses_on_shapes", "only=[dice]", "seeds=[3]", "loader.workers=1")
     assert [row.name for row in spec.rows] == ["dice"]
     assert spec.seeds == (3,)
     assert spec.rows[0].words == ("loss=dice",)
@@ -70,6 +70,7 @@ def test_a_row_whose_data_are_not_here_is_left_out_and_said(data: Path) -> None:
         (["table=losses_on_shapes", "--check"], "expected key=value words, got '--check'"),
         (["table=camvid_class_weights", "roots.camvid=/nowhere"], "roots.camvid: expected the folder"),
         (["table=losses_on_shapes", "launcher=slurm"], "launcher"),
+        (["table=losses_on_shapes", "seed=3"], "litseg table gives each cell its own seed=; leave it out"),
     ],
 )
 def test_mistakes_have_one_message(words: list[str], expected: str, data: Path) -> None:

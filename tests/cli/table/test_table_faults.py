@@ -21,7 +21,7 @@ TABLE = ("table=losses_on_shapes", "only=[ce,dice,mse]", "seeds=[0,1]")
 
 
 def command(output: Path, *words: str, last: tuple[str, ...] = TINY) -> list[str]:
-    return [sys.executable, "-m", "litseg.cli.main", "table", *TABLE, f"output={output}", *words, "--", *last]
+    return [sys.executable, "-m", "litseg.cli.main", "table", *TABLE, f"output={output}", *words, *last]
 
 
 def run(output: Path, *words: str, last: tuple[str, ...] = TINY) -> subprocess.CompletedProcess[str]:

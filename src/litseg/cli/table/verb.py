@@ -39,11 +39,16 @@ usage: litseg table table=NAME [scale=cpu] [key=value ...]
   launcher=local launcher.at_once=2   how many cells at once; or launcher=submitit, launcher=ray
   keep=true                       copies the table into results/, to be committed
   output=outputs/tables           where the table and its cells go
-  -- trainer.accelerator=cpu ...  what follows -- are words of train.py for every training
+  trainer.accelerator=cpu ...     other words are those of train.py, for every training
 
 A table is a file of conf/table/. A cell is trained once: its key is a hash of config, code, data and seed, and every
 table that wants it takes it. Killed and started again, it goes on; two runners on one folder share the work.
 """
+OWN = ("check", "checkpoints", "column", "columns", "convention", "directions", "evaluate", "keep", "launcher", "minutes",
+       "only", "output", "plan", "reference", "roots", "rows", "scale", "scales", "seeds", "shared", "source", "split",
+       "table", "title")  # fmt: skip
+"""Keys of conf/table.yaml; other words are train.py's."""
+OF_THE_RUNNER = ("seed", "resume", "resume_allow", "run_folder", "words")
 COMMITTED = CONF.parent / "results"
 
 log = logging.getLogger(__name__)
@@ -86,12 +91,7 @@ def compose_table(words: Sequence[str]) -> tuple[DictConfig, str]:
     Raises:
         UserError: what is wrong with them.
     """
-    own, last = list(words), list[str]()
-    if "--" in own:
-        own, last = own[: own.index("--")], own[own.index("--") + 1 :]
-    for word in own:
-        if word.startswith("-") or ("=" not in word and not word.startswith("~")):
-            raise UserError(f"litseg table: expected key=value words, got {word!r}; see litseg table --help")
+    own, others = _divide(words)
     names = [word.partition("=")[2] for word in own if word.startswith("table=")]
     if not names:
         known = ", ".join(sorted(path.stem for path in (CONF / "table").glob("*.yaml")))
@@ -101,8 +101,23 @@ def compose_table(words: Sequence[str]) -> tuple[DictConfig, str]:
             cfg = compose("table", overrides=own)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain_composition(error, own)) from error
-    cfg.words = last
+    cfg.words = others
     return cfg, names[-1]
+
+
+def _divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The table's own words, and those of train.py."""
+    own: list[str] = []
+    others: list[str] = []
+    for word in words:
+        key, equals, _ = word.partition("=")
+        if word.startswith("-") or (not equals and not word.startswith("~")):
+            raise UserError(f"litseg table: expected key=value words, got {word!r}; see litseg table --help")
+        name = key.lstrip("+~").partition(".")[0]
+        if name in OF_THE_RUNNER:
+            raise UserError(f"litseg table gives each cell its own {name}=; leave it out")
+        (own if name in OWN else others).append(word)
+    return own, others
 
 
 def _tell(spec: TableSpec, wanted: Sequence[Wanted]) -> None:
