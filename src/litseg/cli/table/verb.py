@@ -44,9 +44,11 @@ usage: litseg table table=NAME [scale=cpu] [key=value ...]
 A table is a file of conf/table/. A cell is trained once: its key is a hash of config, code, data and seed, and every
 table that wants it takes it. Killed and started again, it goes on; two runners on one folder share the work.
 """
-OWN = ("check", "checkpoints", "column", "columns", "convention", "directions", "evaluate", "keep", "launcher",
-       "minutes", "only", "output", "plan", "reference", "roots", "rows", "scale", "scales", "seeds", "shared", "source", "split", "table",
-       "title")  # fmt: skip
+OWN = (
+    "check", "checkpoints", "column", "columns", "convention", "directions", "evaluate", "keep", "launcher", "minutes",
+    "only", "output", "plan", "reference", "roots", "rows", "scale", "scales", "seeds", "shared", "source", "split",
+    "table", "title",
+)  # fmt: skip
 """Keys of conf/table.yaml; other words are train.py's."""
 OF_THE_RUNNER = ("seed", "resume", "resume_allow", "run_folder", "words")
 COMMITTED = CONF.parent / "results"
