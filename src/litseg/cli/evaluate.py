@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def evaluate(
         data.source.class_names, data.source.task, parts, thresholds=_thresholds(run, data)
     ).to(forward.device)
     begin = time.perf_counter()
-    _measure(measured, cfg, forward, data)
+    measure(measured, cfg, forward, data)
     metrics, images = _single_precision(measured.compute()), measured.images()
     seconds = time.perf_counter() - begin
     chooses = data.name == "val" and "ranking" in parts
@@ -153,12 +154,21 @@ def evaluate(
     return result
 
 
-def _measure(metrics: EvaluationMetrics, cfg: DictConfig, forward: Forward, data: EvaluationData) -> None:
+def measure(metrics: EvaluationMetrics, cfg: DictConfig, forward: Forward, data: EvaluationData) -> None:
+    """Measures every batch, in a thread of its own while the network works on the next one."""
     batches = _batches(len(data.loader), cfg.trainer.get(f"limit_{data.split}_batches"))
     shown = track(zip(range(batches), data.loader, strict=False), "evaluating", batches, transient=True,
                   disable=not sys.stdout.isatty())  # fmt: skip
-    for _, batch in shown:
-        metrics.update(forward(batch["image"]), batch["mask"].to(forward.device), batch["id"])
+    # one thread for torch in there: a second team of threads would stand in the way of the network's
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as beside:
+        measured: Future[None] | None = None
+        for _, batch in shown:
+            logits, masks = forward(batch["image"]), batch["mask"].to(forward.device)
+            if measured is not None:
+                measured.result()
+            measured = beside.submit(metrics.update, logits, masks, batch["id"])
+        if measured is not None:
+            measured.result()
     if batches < len(data.loader):
         log.warning("%d of %d batches: the run's trainer.limit_%s_batches", batches, len(data.loader), data.split)
 

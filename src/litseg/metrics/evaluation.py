@@ -1,7 +1,7 @@
 """Everything that an evaluation reports, from one pass over the data."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast, get_args
 
 import torch
@@ -23,6 +23,8 @@ Part = Literal["boundary", "calibration", "ranking"]
 PARTS: tuple[Part, ...] = get_args(Part)
 CLASS_SCORES = ("iou", "dice", "precision", "recall", "boundary_iou", "bf", "hausdorff95", "asd", "average_precision",
                 "auc", "ece", "kappa", "mcc", "dice_at_threshold", "iou_at_threshold")  # fmt: skip
+CACHED = 2**19
+"""Logits whose probabilities are measured at once on a CPU."""
 
 
 class EvaluationMetrics(nn.Module):
@@ -84,18 +86,18 @@ class EvaluationMetrics(nn.Module):
         check_batch(logits, target, self.task, len(self.class_names))
         if is_broken(logits):
             raise ValueError(f"logits: got NaN or infinity in the images {list(ids)}, expected finite numbers")
+        logits = logits.contiguous() if logits.is_cpu else logits  # channels last is slow there
         labels = predicted_labels(logits, self.task)
         self.images_counted.update(labels, target, ids)
         if "boundary" in self.parts:
             self._part("boundary").update(labels, target)
         if "calibration" in self.parts or "ranking" in self.parts:
-            # image by image: half the time on a CPU, whose caches and allocator do not hold a batch of probabilities
-            for each in zip(*(torch.split(batch, 1) for batch in (logits, labels, target)), strict=True):
+            for each in _pieces(logits, labels, target):
                 self._update_probabilities(*each)
 
     def _update_probabilities(self, logits: Tensor, labels: Tensor, target: Tensor) -> None:
         multiclass = self.task == "multiclass"
-        logits = logits.float().contiguous()  # channels last is slow here
+        logits = logits.float()
         probabilities = logits.softmax(1) if multiclass else logits.sigmoid()
         if "calibration" in self.parts:
             measured = confidences(probabilities, labels, target, self.task, self.ignore_index)
@@ -205,3 +207,12 @@ class EvaluationMetrics(nn.Module):
         """Begin anew."""
         for metric in (self.images_counted, *self.parts.values()):
             cast(Any, metric).reset()
+
+
+def _pieces(logits: Tensor, *labels: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """On a CPU some rows of an image at a time: probabilities of all would leave its caches and not be kept by malloc."""
+    rows = logits.shape[2]
+    few = max(1, CACHED * rows // max(1, logits[0].numel())) if logits.is_cpu else rows
+    for image in zip(*(batch.split(1 if logits.is_cpu else len(batch)) for batch in (logits, *labels)), strict=True):
+        # rows are behind the channels where there are any
+        yield from zip(*(each.split(few, each.ndim - logits.ndim + 2) for each in image), strict=True)
