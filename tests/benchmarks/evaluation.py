@@ -3,7 +3,7 @@
 python -m tests.benchmarks.evaluation RUN_FOLDER [TURNS] [key=value ...]
 
 The bare passes work on the same batches in memory, at the run's precision and memory format. Images are read from disk
-each time (`data.cache=null`). All take turns, so that a machine whose speed drifts is the same for all; medians, by the
+each time (`data.cache=none`). All take turns, so that a machine whose speed drifts is the same for all; medians, by the
 clock and by the time of this process's cores, which neighbours do not take from it.
 """
 
@@ -37,7 +37,7 @@ def main() -> None:
     """Prints the table."""
     folder, *words = sys.argv[1:]
     turns = int(words.pop(0)) if words and words[0].isdecimal() else 5
-    words = ["data.cache=null", f"+trainer.limit_test_batches={BATCHES}", *words]
+    words = ["data.cache=none", f"+trainer.limit_test_batches={BATCHES}", *words]
     run = load_run(folder, device="cpu")
     cfg = config_with(run, words)
     forward = build_forward(run, cfg)

@@ -210,7 +210,7 @@ class EvaluationMetrics(nn.Module):
 
 
 def _pieces(logits: Tensor, *labels: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """On a CPU some rows of an image at a time: probabilities of all would leave its caches and not be kept by malloc."""
+    """On a CPU some rows of an image at a time, whose probabilities stay in its caches."""
     rows = logits.shape[2]
     few = max(1, CACHED * rows // max(1, logits[0].numel())) if logits.is_cpu else rows
     for image in zip(*(batch.split(1 if logits.is_cpu else len(batch)) for batch in (logits, *labels)), strict=True):

@@ -31,11 +31,12 @@ def surface_distances(truth: Labels, prediction: Labels, classes: int) -> list[S
 
 
 class _Contour(NamedTuple):
-    """Of one class: rows and columns (n, 2) of its pixels, and for each 0 where the other side's contour is too, 1 where
-    it passes beside it, else infinity: half of the pixels or more need no search."""
+    """Of one class, on one side. Half of the pixels or more coincide with the other side or touch it: no search."""
 
     points: NDArray[np.int64]
+    """Rows and columns (n, 2)."""
     near: NDArray[np.float64]
+    """Of each 0 where the other side's contour is too, 1 where it is beside it, else infinity."""
 
 
 def _contours(own: Labels, other: Labels, classes: int) -> list[_Contour]:
