@@ -23,7 +23,7 @@ from litseg.metrics import EvaluationMetrics
 from litseg.metrics.evaluation import PARTS, Part
 from tests.benchmarks.inference import seconds
 
-BATCHES = 12
+BATCHES = 6
 CASES: dict[str, tuple[Part, ...]] = {
     "confusion matrices": (),
     "with boundary": ("boundary",),

@@ -23,9 +23,9 @@ from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.evaluation_data import EvaluationData, config_with, evaluation_data
 from litseg.cli.evaluation_pictures import write_samples
 from litseg.cli.forward import Forward, build_forward
-from litseg.cli.load_run import LoadedRun, load_run
+from litseg.cli.load_run import LoadedRun, load_named_run
 from litseg.cli.logs import start_logging
-from litseg.cli.words import chosen, divide_words, names, number, refuse_others, run_folder
+from litseg.cli.words import chosen, divide_words, names, number, refuse_others
 from litseg.data.source import SPLITS
 from litseg.metrics import EvaluationMetrics
 from litseg.metrics.evaluation import PARTS, Part
@@ -72,7 +72,6 @@ def run(words: Sequence[str]) -> int:
         return 0
     options, others = divide_words("evaluate", words, OWN)
     refuse_others("evaluate", [word for word in others if not OF_CONFIG.match(word)], KNOWN)
-    which: Any = chosen("evaluate", "checkpoint", options["checkpoint"], ("best", "last"))
     samples = number("evaluate", "samples", options["samples"], least=0)
     parts: Any = PARTS if options["metrics"] is None else names(options["metrics"])
     for part in parts:
@@ -80,11 +79,13 @@ def run(words: Sequence[str]) -> int:
     start_logging(None)
     with ExitStack() as stack:
         with user_mistakes():
-            loaded = load_run(run_folder("evaluate", options["run"]), which, "cpu", names(options["trust"]))
+            loaded = load_named_run("evaluate", options)
             cfg = config_with(loaded, others)
             forward = build_forward(loaded, cfg)
             data = evaluation_data(loaded, cfg, _split(loaded, options["split"]), others, forward.device.type)
-            target = loaded.folder / "evaluation" / (data.name if which == "best" else f"{data.name}-last")
+            target = (
+                loaded.folder / "evaluation" / (data.name if options["checkpoint"] == "best" else f"{data.name}-last")
+            )
             folder = stack.enter_context(whole_folder(target))  # now: one that cannot be written costs no work
         evaluate(loaded, cfg, forward, data, folder, samples, parts)
     print(f"wrote {target}")
