@@ -81,6 +81,7 @@ def pieces(logits: Tensor, *labels: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """On a CPU some rows of an image at a time, whose probabilities stay in its caches."""
     rows = logits.shape[2]
     few = max(1, CACHED * rows // max(1, logits[0].numel())) if logits.is_cpu else rows
-    for image in zip(*(batch.split(1 if logits.is_cpu else len(batch)) for batch in (logits, *labels)), strict=True):
+    one = 1 if logits.is_cpu else len(logits)
+    for image in zip(*(torch.split(batch, one) for batch in (logits, *labels)), strict=True):
         # rows are behind the channels where there are any
-        yield from zip(*(each.split(few, each.ndim - logits.ndim + 2) for each in image), strict=True)
+        yield from zip(*(torch.split(each, few, each.ndim - logits.ndim + 2) for each in image), strict=True)
