@@ -83,7 +83,6 @@ class EvaluationMetrics(nn.Module):
         check_batch(logits, target, self.task, len(self.class_names))
         if is_broken(logits):
             raise ValueError(f"logits: got NaN or infinity in the images {list(ids)}, expected finite numbers")
-        logits = logits.contiguous() if logits.is_cpu else logits  # channels last is slow there
         labels = predicted_labels(logits, self.task)
         self.images_counted.update(labels, target, ids)
         if "boundary" in self.parts:
@@ -94,7 +93,7 @@ class EvaluationMetrics(nn.Module):
 
     def _update_probabilities(self, logits: Tensor, labels: Tensor, target: Tensor) -> None:
         multiclass = self.task == "multiclass"
-        logits = logits.float()
+        logits = logits.contiguous().float()  # channels last is slow here
         probabilities = logits.softmax(1) if multiclass else logits.sigmoid()
         if "calibration" in self.parts:
             measured = confidences(probabilities, labels, target, self.task, self.ignore_index)
