@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -156,20 +155,13 @@ def evaluate(
 
 
 def measure(metrics: EvaluationMetrics, cfg: DictConfig, forward: Forward, data: EvaluationData) -> None:
-    """Measures every batch, in a thread of its own while the network works on the next one."""
+    """Measures every batch."""
     batches = _batches(len(data.loader), cfg.trainer.get(f"limit_{data.split}_batches"))
     shown = track(zip(range(batches), data.loader, strict=False), "evaluating", batches, transient=True,
                   disable=not sys.stdout.isatty())  # fmt: skip
-    # one thread for torch in there: a second team of threads would stand in the way of the network's
-    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as beside:
-        measured: Future[None] | None = None
-        for _, batch in shown:
-            logits, masks = forward(batch["image"]), batch["mask"].to(forward.device)
-            if measured is not None:
-                measured.result()
-            measured = beside.submit(metrics.update, logits, masks, batch["id"])
-        if measured is not None:
-            measured.result()
+    # in turns: in a thread beside the network metrics took more, 0.58 instead of 0.63 of the bare speed on two cores
+    for _, batch in shown:
+        metrics.update(forward(batch["image"]), batch["mask"].to(forward.device), batch["id"])
     if batches < len(data.loader):
         log.warning("%d of %d batches: the run's trainer.limit_%s_batches", batches, len(data.loader), data.split)
 
