@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ def write_noise(path: Path, side: int, layout: str) -> None:
     def parts() -> Iterator[Any]:
         for top in range(0, side, height):
             for _ in range(0, side, width):
-                tall = height if layout == "tiled" else min(height, side - top)
-                yield rng.integers(0, 256, (tall, width, 3), dtype=np.uint8)
+                if layout == "tiled":
+                    yield rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+                else:  # tifffile takes strips one by one only when they are encoded
+                    yield zlib.compress(rng.bytes(min(height, side - top) * width * 3))
 
     where: dict[str, Any] = {"tile": (256, 256)} if layout == "tiled" else {"rowsperstrip": height}
     tifffile.imwrite(

@@ -21,7 +21,7 @@ from litseg.cli.data_verbs import compose_config, console_width
 from litseg.cli.errors import UserError, user_mistakes
 from litseg.cli.load_run import load_run
 from litseg.cli.logs import start_logging
-from litseg.cli.words import chosen, divide_words, names, number, refuse_others
+from litseg.cli.words import chosen, divide_words, names, number, refuse_others, sides
 from litseg.inference import export
 from litseg.inference.timing import median_seconds, peak_memory
 from litseg.models import SegmentationModel
@@ -71,7 +71,7 @@ def run(words: Sequence[str]) -> int:
         return 0
     options, others = divide_words("bench", words, OWN)
     refuse_others("bench", [word for word in others if not word.lstrip("+").startswith("model")], [*OWN, "model"])
-    sizes = [_sides(size) for size in str(options["size"]).split(";")]
+    sizes = [sides("bench", size) for size in str(options["size"]).split(";")]
     batches = [number("bench", "batch", batch) for batch in str(options["batch"]).split(",")]
     repeats = number("bench", "repeats", options["repeats"])
     ways = [chosen("bench", "ways", way, WAYS) for way in (names(options["ways"]) if options["ways"] else WAYS)]
@@ -183,10 +183,3 @@ def _cells(cost: Cost | str, batch: int, first: float | None) -> list[str]:
 
 def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _sides(size: str) -> tuple[int, int]:
-    sides = [side.strip() for side in size.strip("[]").split(",")]
-    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
-        raise UserError(f"litseg bench: size: expected height,width such as 360,480, got {size!r}")
-    return int(sides[0]), int(sides[1])

@@ -24,13 +24,13 @@ def ending(error: BaseException) -> tuple[str, int]:
     Args:
         error: what ended the run; 0 is for those that nothing did.
     """
-    from litseg.training import NonFiniteError, Stopped  # here: they import torch
+    from litseg.training import CheckpointError, NonFiniteError, Stopped  # here: they import torch
 
     if isinstance(error, Stopped):
         return ("interrupted" if error.exit_code == 130 else "preempted"), error.exit_code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", 130
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | CheckpointError):
         return "failed", REFUSED
     if isinstance(error, NonFiniteError):
         return "failed", NON_FINITE
@@ -80,6 +80,6 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def is_expected(error: BaseException) -> bool:
     """Whether its message says all there is to say: no traceback is wanted."""
-    from litseg.training import NonFiniteError
+    from litseg.training import CheckpointError, NonFiniteError
 
-    return isinstance(error, UserError | NonFiniteError) or is_out_of_memory(error) or may_pass(error)
+    return isinstance(error, UserError | CheckpointError | NonFiniteError) or is_out_of_memory(error) or may_pass(error)

@@ -12,9 +12,9 @@ from torch import Tensor
 from litseg.cli.build_model import build_model
 from litseg.cli.errors import UserError, user_mistakes
 from litseg.cli.evaluation_data import config_with, evaluation_data
-from litseg.cli.load_run import LoadedRun, load_run
+from litseg.cli.load_run import LoadedRun, load_named_run
 from litseg.cli.logs import start_logging
-from litseg.cli.words import chosen, divide_words, names, number, refuse_others, run_folder
+from litseg.cli.words import chosen, divide_words, number, refuse_others, sides
 from litseg.inference import export
 from litseg.inference.timing import median_seconds
 
@@ -63,11 +63,10 @@ def run(words: Sequence[str]) -> int:
     options, others = divide_words("export", words, OWN)
     refuse_others("export", [word for word in others if not word.startswith("data.")], [*OWN, "data.root"])
     kind = chosen("export", "format", options["format"], tuple(SUFFIXES))
-    which: Any = chosen("export", "checkpoint", options["checkpoint"], ("best", "last"))
     start_logging(None)
     with user_mistakes():
         tolerance = float(options["tolerance"])
-        loaded = load_run(run_folder("export", options["run"]), which, "cpu", names(options["trust"]))
+        loaded = load_named_run("export", options)
         images, are_real = _images(loaded, others, number("export", "samples", options["samples"]), options["size"])
         output = Path(options["output"] or loaded.folder / "export" / f"model{SUFFIXES[kind]}").expanduser()
         write_verified(loaded, kind, output, images, are_real, tolerance)
@@ -154,7 +153,7 @@ def _images(loaded: LoadedRun, words: list[str], count: int, size: str | None) -
         log.warning("compared on random images, since the run's data are not to be had: %s", error)
         images, are_real = [_random_image(loaded, 256, 256, seed) for seed in range(min(count, 4))], False
     if size is not None:
-        height, width = _sides(size)
+        height, width = sides("export", size)
         resized = (torch.nn.functional.interpolate(image.float(), (height, width)) for image in images)
         images = [image.to(images[0].dtype) for image in resized]
     return images, are_real
@@ -176,13 +175,6 @@ def _random_image(loaded: LoadedRun, height: int, width: int, seed: int) -> Tens
     dtype: torch.dtype = getattr(torch, loaded.facts.pixels)
     image: Tensor = values if dtype.is_floating_point else values.clamp(0, torch.iinfo(dtype).max).to(dtype)
     return image
-
-
-def _sides(size: str) -> tuple[int, int]:
-    sides = size.strip("[]").split(",")
-    if len(sides) != 2 or not all(side.strip().isdecimal() and int(side) > 0 for side in sides):
-        raise UserError(f"size: expected height,width such as 360,480, got {size!r}")
-    return int(sides[0]), int(sides[1])
 
 
 def _batches(images: list[Tensor], varies: str) -> Iterator[Tensor]:

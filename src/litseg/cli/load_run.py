@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from litseg.cli.build_source import build_source
 from litseg.cli.data_facts import DataFacts, facts_of, read_facts
 from litseg.cli.errors import UserError, user_mistakes
 from litseg.cli.saved_config import read_config
+from litseg.cli.words import chosen, names, run_folder
 from litseg.data import DataModule, Source
 from litseg.models import SegmentationModel
 from litseg.results import read_status
@@ -130,6 +131,21 @@ def load_run(
         raise ValueError(str(error)) from error
     model.eval().requires_grad_(False).to(place)
     return LoadedRun(path, config, facts, model, place, file.resolve(), step, epoch)
+
+
+def load_named_run(verb: str, options: Mapping[str, Any]) -> LoadedRun:
+    """The run that the words of a verb name, on the CPU.
+
+    Args:
+        verb: for messages.
+        options: its run, checkpoint and trust, as they were written.
+
+    Raises:
+        UserError: no run is named, or no such checkpoint.
+        ValueError: see `load_run`.
+    """
+    which: Any = chosen(verb, "checkpoint", options["checkpoint"], get_args(Which))
+    return load_run(run_folder(verb, options["run"]), which, "cpu", names(options["trust"]))
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -13,12 +13,12 @@ from rich.progress import Progress, TaskID
 
 from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.forward import build_forward
-from litseg.cli.load_run import LoadedRun, load_run
+from litseg.cli.load_run import LoadedRun, load_named_run
 from litseg.cli.logs import start_logging
 from litseg.cli.predict_image import ImagePredictor
 from litseg.cli.predict_options import Options, needed, read_options
 from litseg.cli.prediction_images import Job, find_jobs
-from litseg.cli.words import chosen, divide_words, names, put_values, refuse_others, run_folder
+from litseg.cli.words import divide_words, put_values, refuse_others
 from litseg.inference import SCALE, averaged_over_views, predictor
 from litseg.results import code_state, versions, write_json
 
@@ -70,10 +70,9 @@ def run(words: Sequence[str]) -> int:
     start_logging(None)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds odd in a file, the refusal says
     options, output = read_options(given), Path(needed(given, "output")).expanduser()
-    which: Any = chosen("predict", "checkpoint", given["checkpoint"], ("best", "last"))
     jobs = find_jobs(needed(given, "input"), output)
     with user_mistakes():
-        loaded = load_run(run_folder("predict", given["run"]), which, "cpu", names(given["trust"]))
+        loaded = load_named_run("predict", given)
         put_values(loaded.config, others)
         forward = build_forward(loaded, loaded.config)
         predict = averaged_over_views(predictor(forward, loaded.facts.task, forward.device), options.views)

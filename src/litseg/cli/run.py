@@ -138,7 +138,10 @@ def _build(run: Run, stop: StopRequest) -> "Parts":
 
         from litseg.cli.build import build
         from litseg.cli.conditions import compare_conditions
+        from litseg.training import load_checkpoint
 
+        if run.checkpoint is not None:
+            load_checkpoint(run.checkpoint)  # one that is refused is refused before anything in the folder changes
         cfg = run.config.copy()
         cfg.loader.batch_size >>= run.status["batch_size_halved"]
         cfg.trainer.accumulate_grad_batches <<= run.status["batch_size_halved"]

@@ -75,6 +75,14 @@ def number(verb: str, key: str, value: str | None, least: int = 1) -> int:
     return int(value)
 
 
+def sides(verb: str, size: str) -> tuple[int, int]:
+    """`360,480`: height and width of images."""
+    found = [side.strip() for side in size.strip("[]").split(",")]
+    if len(found) != 2 or not all(side.isdecimal() and int(side) > 0 for side in found):
+        raise UserError(f"litseg {verb}: size: expected height,width such as 360,480, got {size!r}")
+    return int(found[0]), int(found[1])
+
+
 def put_values(config: DictConfig, words: Sequence[str]) -> None:
     """Sets `key=value` in a config, in place; a key that it does not have is added by `+key=value`.
 

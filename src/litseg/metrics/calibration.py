@@ -24,10 +24,12 @@ def reliability_counts(confidence: Tensor, right: Tensor, valid: Tensor, bins: i
     Returns:
         int64 (bins, 3): entries, those that are right, sum of the confidences in 1 / UNIT.
     """
-    index = (confidence.float() * bins).long().clamp(0, bins - 1).where(valid, bins)
-    columns = torch.stack([torch.ones_like(index), right.long(), (confidence.float() * UNIT).round().long()], -1)
-    counts = torch.zeros(bins + 1, 3, dtype=torch.int64, device=confidence.device)
-    return counts.index_add_(0, index.flatten(), columns.view(-1, 3))[:-1]
+    confidence = confidence.float()
+    index = (confidence * bins).long().clamp_(0, bins - 1).masked_fill_(~valid, bins).flatten()
+    sums = torch.zeros(bins + 1, dtype=torch.int64, device=confidence.device)
+    sums.index_add_(0, index, (confidence * UNIT).round_().long().flatten())
+    wrong, right = torch.bincount(index.mul_(2).add_(right.flatten()), minlength=2 * bins + 2).view(-1, 2).unbind(1)
+    return torch.stack([wrong + right, right, sums], 1)[:-1]
 
 
 def expected_calibration_error(counts: Tensor) -> Tensor:

@@ -13,16 +13,15 @@ from litseg.metrics.agreement import agreement
 from litseg.metrics.boundary_metrics import BoundaryMetrics
 from litseg.metrics.calibration import Calibration, confidences, expected_calibration_error, reliability
 from litseg.metrics.curves import precision_recall_curve, threshold_curve
-from litseg.metrics.image_scores import ImageConfusion, image_overlap, image_scores
-from litseg.metrics.inputs import check_batch, is_broken, predicted_labels
+from litseg.metrics.image_scores import ImageConfusion, image_scores
+from litseg.metrics.inputs import check_batch, is_broken, pieces, predicted_labels
 from litseg.metrics.intervals import bootstrap_intervals
 from litseg.metrics.per_image import named
 from litseg.metrics.scores import scores
+from litseg.metrics.tables import class_rows, image_rows
 
 Part = Literal["boundary", "calibration", "ranking"]
 PARTS: tuple[Part, ...] = get_args(Part)
-CLASS_SCORES = ("iou", "dice", "precision", "recall", "boundary_iou", "bf", "hausdorff95", "asd", "average_precision",
-                "auc", "ece", "kappa", "mcc", "dice_at_threshold", "iou_at_threshold")  # fmt: skip
 
 
 class EvaluationMetrics(nn.Module):
@@ -89,13 +88,12 @@ class EvaluationMetrics(nn.Module):
         if "boundary" in self.parts:
             self._part("boundary").update(labels, target)
         if "calibration" in self.parts or "ranking" in self.parts:
-            # image by image: half the time on a CPU, whose caches and allocator do not hold a batch of probabilities
-            for each in zip(*(torch.split(batch, 1) for batch in (logits, labels, target)), strict=True):
+            for each in pieces(logits, labels, target):
                 self._update_probabilities(*each)
 
     def _update_probabilities(self, logits: Tensor, labels: Tensor, target: Tensor) -> None:
         multiclass = self.task == "multiclass"
-        logits = logits.float().contiguous()  # channels last is slow here
+        logits = logits.contiguous().float()  # channels last is slow here
         probabilities = logits.softmax(1) if multiclass else logits.sigmoid()
         if "calibration" in self.parts:
             measured = confidences(probabilities, labels, target, self.task, self.ignore_index)
@@ -154,32 +152,14 @@ class EvaluationMetrics(nn.Module):
 
     def classes(self, intervals: Mapping[str, tuple[float, float]] | None = None) -> list[dict[str, Any]]:
         """A row a class: its scores, `threshold` as given, and `iou_low` and `iou_high` where intervals are given."""
-        values, rows = self.compute(), []
-        for name in self.class_names:
-            row: dict[str, Any] = {"class": name}
-            for score in CLASS_SCORES:
-                row[score] = values.get(f"{score}/{name}", math.nan)
-                if score == "iou":
-                    row["iou_low"], row["iou_high"] = (intervals or {}).get(f"iou/{name}", (math.nan, math.nan))
-            rows.append(row | {"threshold": (self.given_thresholds or {}).get(name, math.nan)})
-        return rows
+        return class_rows(self.compute(), self.class_names, self.given_thresholds, intervals)
 
     def images(self) -> list[dict[str, Any]]:
         """A row an image: `id`, `image_miou`, `image_mdice`, `valid_pixels`, `iou/<class>`; worst `image_miou` first.
 
         An image of void comes last. In multilabel mode `valid_pixels` counts entries, one a pixel and class.
         """
-        ids, matrices = self.images_counted.compute()
-        iou, dice = image_overlap(matrices)
-        columns = {
-            "image_miou": iou.nanmean(1),
-            "image_mdice": dice.nanmean(1),
-            "valid_pixels": matrices.flatten(1).sum(1),
-        }
-        columns |= {f"iou/{name}": values for name, values in zip(self.class_names, iou.unbind(1), strict=True)}
-        lists = {name: values.tolist() for name, values in columns.items()}
-        rows = [{"id": each} | {name: values[n] for name, values in lists.items()} for n, each in enumerate(ids)]
-        return sorted(rows, key=lambda row: (math.isnan(row["image_miou"]), row["image_miou"], row["id"]))
+        return image_rows(*self.images_counted.compute(), self.class_names)
 
     def curves(self, points: int = 101) -> dict[str, Any]:
         """Precision and recall, and Dice and IoU by threshold, at so many points each; and the reliability diagram.

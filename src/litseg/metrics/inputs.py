@@ -1,5 +1,6 @@
 """What metrics accept, and the labels that logits predict."""
 
+from collections.abc import Iterator
 from typing import get_args
 
 import torch
@@ -7,6 +8,9 @@ from torch import Tensor
 
 from litseg.labels import Task
 from litseg.metrics.confusion_matrix import predicted_classes
+
+CACHED = 2**19
+"""Logits whose probabilities are measured at once on a CPU."""
 
 
 def predicted_labels(logits: Tensor, task: Task) -> Tensor:
@@ -71,3 +75,13 @@ def is_broken(logits: Tensor) -> bool:
     """Whether there are NaN or +inf among the logits, from one sum; only -inf can stand for an impossible class."""
     total = logits.float().sum()
     return bool(total.isnan() | (total == torch.inf))
+
+
+def pieces(logits: Tensor, *labels: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """On a CPU some rows of an image at a time, whose probabilities stay in its caches."""
+    rows = logits.shape[2]
+    few = max(1, CACHED * rows // max(1, logits[0].numel())) if logits.is_cpu else rows
+    one = 1 if logits.is_cpu else len(logits)
+    for image in zip(*(torch.split(batch, one) for batch in (logits, *labels)), strict=True):
+        # rows are behind the channels where there are any
+        yield from zip(*(torch.split(each, few, each.ndim - logits.ndim + 2) for each in image), strict=True)

@@ -34,18 +34,23 @@ def score_histogram(scores: Tensor, target: Tensor, ignore_index: int = IGNORE_I
         int64 (C, 2, bins): entries without the class, entries with it.
     """
     classes = scores.shape[1]
-    truth = target.long() if target.ndim == scores.ndim else target.long().unsqueeze(1)
-    void, behind = truth == ignore_index, classes * bins  # void goes behind the last bin
-    index = (scores.float() * (bins / (2 * LIMIT))).add_(bins / 2).clamp_(0, bins - 1).int()
-    first = torch.arange(0, behind, bins, dtype=torch.int32, device=index.device)
-    index += first.view(-1, *[1] * (scores.ndim - 2))
+    truth = target if target.ndim == scores.ndim else target.unsqueeze(1)
+    small = torch.int16 if bins < 2**15 else torch.int32  # the fewer bytes, the faster
+    index = torch.add(torch.tensor(bins / 2), scores.float(), alpha=bins / (2 * LIMIT)).clamp_(0, bins - 1).to(small)
+    void, behind = truth == ignore_index, classes * bins
     if classes > truth.shape[1]:
-        present = index.gather(1, truth.masked_fill(void, 0)).masked_fill(void, behind)
+        own = truth.long().masked_fill_(void, 0)
+        cell = index.gather(1, own).int().add_(own, alpha=bins).masked_fill_(void, behind)
+        present = _count(cell, behind).view(classes, bins)
     else:
-        present = index.masked_fill(truth != 1, behind)
-    torch.maximum(index, void.int() * behind, out=index)
-    of_all, of_present = (_count(each, behind).view(classes, bins) for each in (index, present))
-    return torch.stack([of_all - of_present, of_present], 1)
+        present = _count_planes(index.masked_fill(truth != 1, bins), bins)
+    of_all = _count_planes(torch.maximum(index, void.to(small) * bins, out=index), bins)
+    return torch.stack([of_all - present, present], 1)
+
+
+def _count_planes(index: Tensor, bins: int) -> Tensor:
+    """(C, bins) of indices (N, C, *S), those of void behind the last bin."""
+    return torch.stack([_count(plane, bins) for plane in index.unbind(1)])
 
 
 def _count(index: Tensor, behind: int) -> Tensor:

@@ -25,24 +25,48 @@ def surface_distances(truth: Labels, prediction: Labels, classes: int) -> list[S
         prediction: alike, void where the truth is.
         classes: number of classes.
     """
-    pairs = zip(_points_by_class(truth, classes), _points_by_class(prediction, classes), strict=True)
+    own = [np.where(contour(labels, classes), labels, labels.dtype.type(classes)) for labels in (truth, prediction)]
+    pairs = zip(_contours(own[0], own[1], classes), _contours(own[1], own[0], classes), strict=True)
     return [SurfaceDistances(_nearest(said, true), _nearest(true, said)) for true, said in pairs]
 
 
-def _points_by_class(labels: Labels, classes: int) -> list[NDArray[np.int64]]:
-    rows, columns = np.nonzero(contour(labels, classes))
-    owner = labels[rows, columns]
+class _Contour(NamedTuple):
+    """Of one class, on one side. Half of the pixels or more coincide with the other side or touch it: no search."""
+
+    points: NDArray[np.int64]
+    """Rows and columns (n, 2)."""
+    near: NDArray[np.float64]
+    """Of each 0 where the other side's contour is too, 1 where it is beside it, else infinity."""
+
+
+def _contours(own: Labels, other: Labels, classes: int) -> list[_Contour]:
+    """A contour a class of a map (H, W) that has its label on contours, and `classes` elsewhere."""
+    place = np.flatnonzero(own != classes)
+    owner = own.ravel()[place]
     order = np.argsort(owner, kind="stable")
-    ends = np.cumsum(np.bincount(owner, minlength=classes))
-    return np.split(np.stack([rows, columns], 1)[order], ends[:-1])
+    place, ends = place[order], np.cumsum(np.bincount(owner, minlength=classes))[:-1]
+    points = np.stack(np.divmod(place, own.shape[1]), 1)
+    near = np.where(_beside(own, other).ravel()[place], 1.0, np.inf)
+    near[(own == other).ravel()[place]] = 0
+    return [_Contour(*each) for each in zip(np.split(points, ends), np.split(near, ends), strict=True)]
 
 
-def _nearest(points: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
-    if not len(points) or not len(others):
-        return np.full(len(points), np.inf)
-    # the points are pixels, spread evenly: an unbalanced tree is built sooner and searched as fast
-    tree = KDTree(others, leafsize=32, balanced_tree=False, compact_nodes=False)
-    distances: NDArray[np.float64] = tree.query(points)[0]
+def _beside(own: Labels, other: Labels) -> NDArray[np.bool_]:
+    """Whether one of a pixel's 4 neighbours has the same label in the other map."""
+    found = np.zeros(own.shape, bool)
+    found[1:] |= own[1:] == other[:-1]
+    found[:-1] |= own[:-1] == other[1:]
+    found[:, 1:] |= own[:, 1:] == other[:, :-1]
+    found[:, :-1] |= own[:, :-1] == other[:, 1:]
+    return found
+
+
+def _nearest(one: _Contour, other: _Contour) -> NDArray[np.float64]:
+    distances, far = one.near, np.isinf(one.near)
+    if len(other.points) and far.any():
+        # the points are pixels, spread evenly: an unbalanced tree is built sooner and searched as fast
+        tree = KDTree(other.points, leafsize=32, balanced_tree=False, compact_nodes=False)
+        distances[far] = tree.query(one.points[far])[0]
     return distances
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from litseg.training.callbacks import EpochLine, Throughput
-    from litseg.training.checkpoint_files import NonFiniteError, WholeFiles, load_checkpoint
+    from litseg.training.checkpoint_files import CheckpointError, NonFiniteError, WholeFiles, load_checkpoint
     from litseg.training.checkpoint_folder import newest_checkpoint, step_of
     from litseg.training.checkpoints import Checkpoints, SaveError
     from litseg.training.figures import Figures
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from litseg.training.weight_average import WeightAverage
 
 __all__ = [
+    "CheckpointError",
     "Checkpoints",
     "EpochLine",
     "Figures",
@@ -54,7 +55,7 @@ __all__ = [
 
 _MODULES: Final = {
     "callbacks": ("EpochLine", "Throughput"),
-    "checkpoint_files": ("NonFiniteError", "WholeFiles", "load_checkpoint"),
+    "checkpoint_files": ("CheckpointError", "NonFiniteError", "WholeFiles", "load_checkpoint"),
     "checkpoint_folder": ("newest_checkpoint", "step_of"),
     "checkpoints": ("Checkpoints", "SaveError"),
     "figures": ("Figures",),

@@ -26,6 +26,10 @@ class NonFiniteError(Exception):
     """The training has left the finite numbers."""
 
 
+class CheckpointError(ValueError):
+    """A file that is no checkpoint of ours: damaged, or a stranger's."""
+
+
 class _Hashed(io.RawIOBase):
     """Passes bytes on to a file and into a hash. An error waits in `error`: torch's writer cannot take one."""
 
@@ -87,11 +91,13 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Reads a checkpoint to the CPU. No file can run code: only plain types and tensors are taken.
 
     Raises:
-        ValueError: an address instead of a file, or a file that is damaged, or not of plain types.
+        CheckpointError: an address instead of a file, or a file that is damaged, or not of plain types.
         FileNotFoundError: there is none.
     """
     if ":/" in str(path):
-        raise ValueError(f"{path}: expected a file on this machine; fetch it yourself if you trust where it comes from")
+        raise CheckpointError(
+            f"{path}: expected a file on this machine; fetch it yourself if you trust where it comes from"
+        )
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
     try:
@@ -99,11 +105,13 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         found = torch.load(path, map_location="cpu", weights_only=True)
         refuse_inflated(found)
     except Exception as error:  # damaged files end in any of a dozen types
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(f"{path}: expected a checkpoint of plain types and tensors: {reason[0]}") from error
+        # torch's advice to load it all the same, with weights_only=False, is left out
+        reasons = (line for line in str(error).splitlines() if line.strip() and "weights_only" not in line)
+        reason = next(reasons, type(error).__name__)
+        raise CheckpointError(f"{path}: expected a checkpoint of plain types and tensors: {reason}") from error
     state = found.get("state_dict") if isinstance(found, dict) else None
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise ValueError(f"{path}: expected a checkpoint of litseg, got no state_dict in it")
+        raise CheckpointError(f"{path}: expected a checkpoint of litseg, got no state_dict in it")
     checkpoint: dict[str, Any] = found
     return checkpoint
 
