@@ -88,9 +88,9 @@ def test_a_missing_folder(run_train: RunTrain, capfd: pytest.CaptureFixture[str]
     assert "no folder nowhere/train: expected image files there; check data.root" in capfd.readouterr().err
 
 
-def test_a_mean_for_a_set_that_has_one(run_train: RunTrain, capfd: pytest.CaptureFixture[str]) -> None:
-    assert _train_on(run_train, Path("nowhere"), "+data.mean=[1,2,3]") == 2
-    assert "data.mean: CamVid brings its own; leave the key out" in capfd.readouterr().err
+def test_class_names_for_a_set_that_has_them(run_train: RunTrain, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _train_on(run_train, Path("nowhere"), "+data.class_names=[a,b]") == 2
+    assert "data.class_names: CamVid brings its own; leave the key out" in capfd.readouterr().err
 
 
 def test_an_empty_folder(run_train: RunTrain, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def become_job(
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is told to ignore it
     end_with_parent()
     with suppress(OSError):  # where memory runs out, Linux ends a job before the server
         Path("/proc/self/oom_score_adj").write_text("500")

@@ -114,7 +114,7 @@ def _write_replicates(
     from litseg.metrics import bootstrap_replicates
     from litseg.metrics.scores import scores
 
-    counts = np.load(evaluation / "counts.npz")
+    counts = np.load(evaluation / "counts.npz", allow_pickle=False)
     ids, matrices = counts["ids"], counts["matrices"]
     order = np.argsort(ids)
     if len(ids) < 2:

@@ -158,7 +158,7 @@ def _read(wanted: Wanted, scores: Sequence[str]) -> Cell | str:
             return f"refused: {wanted.folder / CELL} is the cell of another config"
         names = found["replicates"]
         kept = {score: names.index(score) for score in scores if score in names}
-        drawn = np.load(wanted.folder / REPLICATES, mmap_mode="r") if kept else None
+        drawn = np.load(wanted.folder / REPLICATES, mmap_mode="r", allow_pickle=False) if kept else None
         replicates = {} if drawn is None else {score: np.array(drawn[place]) for score, place in kept.items()}
         values = {name: float("nan") if value is None else float(value) for name, value in found["scores"].items()}
         record = {key: value for key, value in found.items() if key not in ("scores", "replicates")}
