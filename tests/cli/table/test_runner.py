@@ -59,7 +59,7 @@ def test_a_cell_that_another_runner_holds_is_waited_for(tmp_path: Path, monkeypa
             (cells[0].folder / CELL).write_text(json.dumps({"scores": {"test/miou": 0.5}}))
             held.release()
 
-    monkeypatch.setattr(runner.time, "sleep", other_runner_ends)
+    monkeypatch.setattr("time.sleep", other_runner_ends)
     monkeypatch.setattr(runner, "TARGET", f"{TARGETS}:finish")
     assert train_missing(spec, cells, LocalLauncher(at_once=2, threads=1)) == {}
     assert calls >= 3
