@@ -72,6 +72,7 @@ def run(words: Sequence[str]) -> int:
     start_logging(None)
     cfg, name = compose_table(words)
     spec = read_spec(cfg, name)
+    committed = _committed(spec) if cfg.check and not any(row.published for row in spec.rows) else {}
     wanted = wanted_cells(spec)
     _tell(spec, wanted)
     if cfg.plan:
@@ -79,7 +80,9 @@ def run(words: Sequence[str]) -> int:
 
         return show_plan(spec, wanted, _launcher(cfg))
     problems = _train(cfg, spec, wanted)
-    table, found, judged = _judge(spec, wanted, problems, cfg.check)
+    table = aggregate(spec, wanted, problems)
+    found = summaries(table)
+    judged = [*verdicts(table, found), *against_committed(table, found, committed)]
     _write(spec, table, found, judged, cfg.keep)
     failed = [verdict for verdict in judged if verdict.failed]
     if problems:
@@ -148,17 +151,6 @@ def _train(cfg: DictConfig, spec: TableSpec, wanted: Sequence[Wanted]) -> dict[t
         raise SystemExit(stopped.exit_code) from stopped
     finally:
         stop.uninstall()
-
-
-def _judge(
-    spec: TableSpec, wanted: Sequence[Wanted], problems: Mapping[tuple[str, int], str], check: bool
-) -> tuple[Table, dict[tuple[str, str], Summary], list[Verdict]]:
-    table = aggregate(spec, wanted, problems)
-    found = summaries(table)
-    judged = verdicts(table, found)
-    if check and not any(row.published for row in table.rows):
-        judged += against_committed(table, found, _committed(spec))
-    return table, found, judged
 
 
 def _committed(spec: TableSpec) -> dict[str, dict[str, tuple[float, float]]]:
