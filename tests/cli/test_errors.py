@@ -134,3 +134,14 @@ def test_debug_shows_the_traceback(run_train: RunTrain, monkeypatch: pytest.Monk
     monkeypatch.setenv("LITSEG_DEBUG", "1")
     with pytest.raises(Exception, match="batch_size"):
         run_train("experiment=unet_ce", *TINY, *TINY_SHAPES, "loader.batch_size=0")
+
+
+def test_a_setting_with_dashes(run_train: RunTrain, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_train("--experiment=unet_dice") == 2
+    assert "a setting has no dashes: experiment=unet_dice" in capfd.readouterr().err
+
+
+def test_a_trainer_setting_that_lightning_does_not_have(run_train: RunTrain, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_train("experiment=unet_ce", *TINY, *TINY_SHAPES, "+trainer.max_epoch=1") == 2
+    expected = "trainer.max_epoch: Lightning's Trainer has no such setting; did you mean max_epochs"
+    assert expected in capfd.readouterr().err

@@ -128,7 +128,7 @@ def test_a_second_run_goes_on_and_destroys_nothing(
     assert (output / "more" / "c_overlay.png").is_file()
     os.utime(output / "a.png", (1, 1))
     assert predict(run, photos, output, "window=32") == 2
-    assert "has predictions of {'window': None}, now {'window': 32}; choose another" in capsys.readouterr().err
+    assert "has predictions of window None, now 32; choose another" in capsys.readouterr().err
     assert (output / "a.png").stat().st_mtime == 1
     assert predict(run, photos, output, "window=32", "continue=false") == 0
     assert (output / "a.png").stat().st_mtime != 1

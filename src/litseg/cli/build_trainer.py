@@ -1,7 +1,9 @@
 """Lightning's Trainer with the callbacks and loggers of a config."""
 
+import inspect
 import logging
 import sys
+from difflib import get_close_matches
 from typing import Any
 
 import lightning
@@ -45,6 +47,7 @@ def build_trainer(
         raise ValueError(f"deterministic: expected one of {', '.join(DETERMINISTIC)}, got {cfg.deterministic}")
     if settings["enable_progress_bar"]:  # Lightning's default, of rich, reads the loss and so waits for it at each step
         callbacks = [*callbacks, TQDMProgressBar(refresh_rate=1 if hardware.accelerator == "cpu" else 20)]
+    _refuse_unknown(settings)
     loggers = [logger for logger in instantiate(cfg.logger).values() if logger is not None]
     trainer = lightning.Trainer(
         **settings,
@@ -57,6 +60,15 @@ def build_trainer(
     # Lightning's handlers talk to other processes from inside a handler, and end with 0; see litseg.training.stopping
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return trainer
+
+
+def _refuse_unknown(settings: dict[str, Any]) -> None:
+    known = list(inspect.signature(lightning.Trainer.__init__).parameters)
+    for key in settings:
+        if key not in known:
+            close = get_close_matches(key, known, n=3, cutoff=0.6)
+            hint = f"did you mean {' or '.join(close)}?" if close else "see Lightning's Trainer"
+            raise ValueError(f"trainer.{key}: Lightning's Trainer has no such setting; {hint}")
 
 
 def effective_batch(batch_size: int, devices: int, accumulated: int) -> str:

@@ -32,6 +32,7 @@ from litseg.metrics import EvaluationMetrics, batch_iou
 from litseg.metrics.evaluation import PARTS, Part
 from litseg.results import class_table, code_state, versions, write_json
 from litseg.results.evaluation_folder import whole_folder, write_table
+from litseg.results.report import write_report
 
 HELP = """\
 usage: litseg evaluate run=FOLDER [option=value ...]
@@ -94,8 +95,12 @@ def run(words: Sequence[str]) -> int:
             name = data.name if options["checkpoint"] == "best" else f"{data.name}-last"
             target = loaded.folder / "evaluation" / (f"{name}-window{windows.windows.size}" if windows else name)
             folder = stack.enter_context(whole_folder(target))  # now: one that cannot be written costs no work
-        evaluate(loaded, cfg, forward, data, folder, samples, parts, windows)
+        measured = evaluate(loaded, cfg, forward, data, folder, samples, parts, windows)
     print(f"wrote {target}")
+    if "ranking" in parts and data.name != "val" and not measured["thresholds"]:
+        print("no thresholds of single classes: they are chosen on split=val, evaluate that first")
+    if (report := write_report(loaded.folder)) is not None:
+        print(f"wrote {report}")
     return 0
 
 

@@ -120,6 +120,7 @@ def load_run(
     file = path / "checkpoints" / f"{checkpoint}.ckpt"
     try:
         with user_mistakes():
+            _refuse_unfinished(path, file)
             config = read_config(path, trust, without=("logger", "callbacks"))
             facts = read_facts(path) or facts_of(build_source(config))
             found = load_checkpoint(file)
@@ -131,6 +132,14 @@ def load_run(
         raise ValueError(str(error)) from error
     model.eval().requires_grad_(False).to(place)
     return LoadedRun(path, config, facts, model, place, file.resolve(), step, epoch)
+
+
+def _refuse_unfinished(folder: Path, file: Path) -> None:
+    """A run that left no checkpoint says why."""
+    status = read_status(folder)
+    if status and not file.is_file():
+        ended = f"; the run is {status.get('state')}, exit code {status.get('exit_code')}, see its log.txt"
+        raise FileNotFoundError(f"no checkpoint at {file}{ended if status.get('state') != 'finished' else ''}")
 
 
 def load_named_run(verb: str, options: Mapping[str, Any]) -> LoadedRun:

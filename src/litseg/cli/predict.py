@@ -12,7 +12,7 @@ from typing import Any
 from rich.progress import Progress, TaskID
 
 from litseg.cli.errors import CONF, UserError, user_mistakes
-from litseg.cli.forward import build_forward
+from litseg.cli.forward import Forward, build_forward
 from litseg.cli.load_run import LoadedRun, load_named_run
 from litseg.cli.logs import start_logging
 from litseg.cli.predict_image import ImagePredictor
@@ -77,7 +77,7 @@ def run(words: Sequence[str]) -> int:
         forward = build_forward(loaded, loaded.config)
         predict = averaged_over_views(predictor(forward, loaded.facts.task, forward.device), options.views)
         classes = {"class_names": list(loaded.facts.class_names), "palette": list(loaded.facts.palette)}
-        _open_output(output, _record(loaded, options), classes, options.anew)
+        _open_output(output, _record(loaded, forward, options), classes, options.anew)
     waiting = [job for job in jobs if options.anew or not job.is_done(options.probabilities, options.overlays)]
     refused = _predict_all(waiting, ImagePredictor(loaded, predict, options))
     parts = [f"{len(waiting) - refused} predicted", f"{len(jobs) - len(waiting)} there already", f"{refused} refused"]
@@ -85,11 +85,12 @@ def run(words: Sequence[str]) -> int:
     return 2 if refused else 0
 
 
-def _record(loaded: LoadedRun, options: Options) -> dict[str, Any]:
+def _record(loaded: LoadedRun, forward: Forward, options: Options) -> dict[str, Any]:
     """What the predictions depend on, in words."""
     kept = {key: asdict(options)[key] for key in ("window", "overlap", "blending", "views")}
     checkpoint = {"file": loaded.checkpoint.name, "step": loaded.step, "epoch": loaded.epoch}
-    return {"run": loaded.folder.name, "checkpoint": checkpoint, **kept}
+    how = {"device": forward.device.type, "precision": str(forward.precision.precision)}
+    return {"run": loaded.folder.name, "checkpoint": checkpoint, **how, **kept}
 
 
 def _open_output(output: Path, record: dict[str, Any], classes: dict[str, Any], anew: bool) -> None:
@@ -108,8 +109,8 @@ def _open_output(output: Path, record: dict[str, Any], classes: dict[str, Any], 
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path}: expected what litseg predict writes ({error}); choose another output") from error
     if other:
-        was, now = ({key: values[key] for key in other} for values in (before, record))
-        raise ValueError(f"output: {output} has predictions of {was}, now {now}; choose another, or continue=false")
+        changes = ", ".join(f"{key} {before[key]}, now {record[key]}" for key in other)
+        raise ValueError(f"output: {output} has predictions of {changes}; choose another, or continue=false")
     output.mkdir(parents=True, exist_ok=True)
     write_json(path, record | classes | {"probability_of_1": SCALE, "versions": versions(), **code_state(CONF.parent)})
 

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from litseg.cli.errors import CONF
+from litseg.results import runs_inside
 
 LARGEST_FILE, LONGEST_VALUE, DEEPEST = 2**18, 10_000, 50  # bytes, characters, levels; ours have 8 KiB, 200 and 6
 HYDRA_KEYS = {"_target_": str, "_partial_": bool, "_convert_": str}
@@ -69,7 +70,8 @@ def read_config(folder: Path, trust: Sequence[str] = (), without: Sequence[str] 
     """
     path = folder / "config.yaml"
     if not path.is_file():
-        raise ValueError(f"expected a run folder on this machine with a config.yaml in it, got {folder}")
+        got = f"{folder}{runs_inside(folder)}"
+        raise ValueError(f"expected a run folder on this machine with a config.yaml in it, got {got}")
     config = _parsed(path) | {name: {} for name in without}
     for key, value in _entries(config):
         name = key.rpartition(".")[2]

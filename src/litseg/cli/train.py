@@ -15,6 +15,8 @@ from litseg.cli.errors import CONF, explain_composition
 from litseg.cli.run import Job, run_job
 from litseg.results.redaction import redact_text, secret_values
 
+GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()}
+
 
 def main() -> int:
     """Runs the command line.
@@ -22,6 +24,10 @@ def main() -> int:
     Returns:
         The exit code: 0, or of the jobs that failed the largest: 2 a user's mistake, 1 our own, 130 interrupted.
     """
+    for word in sys.argv[1:]:
+        if word.startswith("--") and word.partition("=")[0].lstrip("-") in GROUPS:
+            print(f"error: a setting has no dashes: {word.lstrip('-')}", file=sys.stderr)
+            return 2
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises to us instead of printing and leaving with 1
     jobs: list[Job] = []
 

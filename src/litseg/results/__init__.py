@@ -9,6 +9,7 @@ from litseg.results.run_folder import (
     is_held,
     lock,
     read_status,
+    runs_inside,
     unfinished_runs,
     write_json,
     write_status,
@@ -17,6 +18,6 @@ from litseg.results.run_folder import (
 
 __all__ = [
     "NOT_THE_EXPERIMENT", "class_table", "code_state", "config_hash", "create_run_folder", "is_held", "lock",
-    "read_status", "unfinished_runs", "versions", "write_json", "write_status",
+    "read_status", "runs_inside", "unfinished_runs", "versions", "write_json", "write_status",
     "write_text",
 ]  # fmt: skip

@@ -116,8 +116,8 @@ def _shown(settings: Mapping[str, Any], key: str) -> str:
 
 
 def _warnings(runs: Sequence[RecordedRun]) -> list[str]:
-    data = {str((run.result.get("data") or {}).get("fingerprint")) for run in runs}
-    commits = {str(run.result.get("commit")) for run in runs}
+    data = {str(found["fingerprint"]) for run in runs if (found := run.result.get("data") or {}).get("fingerprint")}
+    commits = {str(run.result["commit"]) for run in runs if run.result.get("commit")}
     return [
         text
         for several, text in (

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from litseg.results.redaction import redact
+from litseg.results.run_folder import runs_inside
 
 LARGEST_CONFIG = 2**18
 """Bytes; ours have 8 KiB."""
@@ -90,7 +91,7 @@ def read_run(folder: Path) -> RecordedRun:
         ValueError: not a run folder.
     """
     if not (folder / "config.yaml").is_file():
-        raise ValueError(f"expected a run folder with a config.yaml in it, got {folder}")
+        raise ValueError(f"expected a run folder with a config.yaml in it, got {folder}{runs_inside(folder)}")
     problems: list[str] = []
     result = _mapping(_json(folder / "result.json", problems))
     evaluations = [*_evaluations(folder, problems), *_of_training(result)]

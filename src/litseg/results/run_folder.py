@@ -101,6 +101,13 @@ def unfinished_runs(output: Path, config_hash: str) -> list[Path]:
     return sorted(found, key=lambda folder: folder.name, reverse=True)
 
 
+def runs_inside(folder: Path) -> str:
+    """For a message about a folder that is no run: the newest runs in it; empty where there are none."""
+    paths = [*folder.glob("*/config.yaml"), *folder.glob("*/*/config.yaml")]
+    found = sorted((path.parent.relative_to(folder) for path in paths), key=lambda path: path.name, reverse=True)[:3]
+    return f"; runs in it: {', '.join(map(str, found))}" if found else ""
+
+
 def config_hash(config: dict[str, Any]) -> str:
     """sha256 of a resolved config without `NOT_THE_EXPERIMENT`."""
     kept = {key: value for key, value in config.items() if key not in NOT_THE_EXPERIMENT}
