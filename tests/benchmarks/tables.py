@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from litseg.cli.table.cells import CELL, REPLICATES, Wanted, read_cells
-from litseg.cli.table.spec import RowSpec
+from litseg.cli.table.parts import RowSpec
 from litseg.results.tables.statistics import summaries
 from litseg.results.tables.table import Cell, Column, Row, Table
 

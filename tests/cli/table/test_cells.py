@@ -9,7 +9,8 @@ from litseg.cli.errors import UserError
 from litseg.cli.table import cells
 from litseg.cli.table.cells import CELL, REPLICATES, REQUEST, Wanted, changes_of_scale, read_cells, wanted_cells
 from litseg.cli.table.spec import TableSpec, read_spec
-from litseg.cli.table.verb import aggregate, compose_table
+from litseg.cli.table.verb import aggregate
+from litseg.cli.table.words import compose_table
 from litseg.results.tables.table import Cell
 
 TINY = ("data.size=32", "data.train=4", "data.val=2", "data.test=2", "loader.batch_size=2", "trainer.max_epochs=1")

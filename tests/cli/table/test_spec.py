@@ -4,7 +4,7 @@ import pytest
 
 from litseg.cli.errors import CONF, UserError
 from litseg.cli.table.spec import TableSpec, read_spec
-from litseg.cli.table.verb import compose_table
+from litseg.cli.table.words import compose_table
 from litseg.results.tables.table import Tolerance
 
 SHIPPED = sorted(path.stem for path in (CONF / "table").glob("*.yaml"))

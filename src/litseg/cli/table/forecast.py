@@ -15,7 +15,8 @@ from rich.table import Table
 
 from litseg.cli.errors import CONF
 from litseg.cli.table.cells import REQUEST, Wanted
-from litseg.cli.table.spec import TableSpec, file_name
+from litseg.cli.table.parts import file_name
+from litseg.cli.table.spec import TableSpec
 from litseg.jobs import Job, Launcher
 from litseg.results import write_json
 

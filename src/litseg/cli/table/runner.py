@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from litseg.cli.table.cells import CELL, Wanted
-from litseg.cli.table.spec import TableSpec, file_name
+from litseg.cli.table.parts import file_name
+from litseg.cli.table.spec import TableSpec
 from litseg.jobs import Job, Launcher, Lease, Outcome
 
 TARGET = "litseg.cli.table.cell:main"

@@ -1,29 +1,21 @@
 """The command `litseg table`: reads the table's config, trains what is missing, prints, and judges."""
 
-import base64
 import logging
-import os
-import platform
-import shutil
 from collections.abc import Mapping, Sequence
 
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
-from litseg.cli.errors import CONF, UserError, explain_composition, user_mistakes
+from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.logs import start_logging
 from litseg.cli.table.cells import Wanted, changes_of_scale, read_cells, refuse_unknown_scores, wanted_cells
+from litseg.cli.table.files import COMMITTED, write_table
 from litseg.cli.table.spec import TableSpec, read_spec
-from litseg.results import code_state, versions, write_json, write_text
-from litseg.results.tables.formats import comma_separated, html, latex, markdown, read_committed
-from litseg.results.tables.picture import write_picture
-from litseg.results.tables.statistics import Summary, summaries
+from litseg.cli.table.words import compose_table
+from litseg.results.tables.formats import read_committed
+from litseg.results.tables.statistics import summaries
 from litseg.results.tables.table import Cell, Row, Table
-from litseg.results.tables.terminal import print_table
-from litseg.results.tables.verdicts import Verdict, against_committed, verdicts
+from litseg.results.tables.verdicts import against_committed, verdicts
 
 HELP = """\
 usage: litseg table table=NAME [scale=cpu] [key=value ...]
@@ -44,14 +36,6 @@ usage: litseg table table=NAME [scale=cpu] [key=value ...]
 A table is a file of conf/table/. A cell is trained once: its key is a hash of config, code, data and seed, and every
 table that wants it takes it. Killed and started again, it goes on; two runners on one folder share the work.
 """
-OWN = (
-    "check", "checkpoints", "column", "columns", "convention", "directions", "evaluate", "keep", "launcher", "minutes",
-    "only", "output", "plan", "reference", "roots", "rows", "scale", "scales", "seeds", "shared", "source", "split",
-    "table", "title",
-)  # fmt: skip
-"""Keys of conf/table.yaml; other words are train.py's."""
-OF_THE_RUNNER = ("seed", "resume", "resume_allow", "run_folder", "words")
-COMMITTED = CONF.parent / "results"
 
 log = logging.getLogger(__name__)
 
@@ -83,46 +67,11 @@ def run(words: Sequence[str]) -> int:
     table = aggregate(spec, wanted, problems)
     found = summaries(table)
     judged = [*verdicts(table, found), *against_committed(table, found, committed)]
-    _write(spec, table, found, judged, cfg.keep)
+    write_table(spec, table, found, judged, cfg.keep)
     failed = [verdict for verdict in judged if verdict.failed]
     if problems:
         return 1
     return 2 if cfg.check and failed else 0
-
-
-def compose_table(words: Sequence[str]) -> tuple[DictConfig, str]:
-    """The config of the words, and the table's name.
-
-    Raises:
-        UserError: what is wrong with them.
-    """
-    own, others = _divide(words)
-    names = [word.partition("=")[2] for word in own if word.startswith("table=")]
-    if not names:
-        known = ", ".join(sorted(path.stem for path in (CONF / "table").glob("*.yaml")))
-        raise UserError(f"litseg table: expected table=, one of {known}")
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            cfg = compose("table", overrides=own)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain_composition(error, own)) from error
-    cfg.words = others
-    return cfg, names[-1]
-
-
-def _divide(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The table's own words, and those of train.py."""
-    own: list[str] = []
-    others: list[str] = []
-    for word in words:
-        key, equals, _ = word.partition("=")
-        if word.startswith("-") or (not equals and not word.startswith("~")):
-            raise UserError(f"litseg table: expected key=value words, got {word!r}; see litseg table --help")
-        name = key.lstrip("+~").partition(".")[0]
-        if name in OF_THE_RUNNER:
-            raise UserError(f"litseg table gives each cell its own {name}=; leave it out")
-        (own if name in OWN else others).append(word)
-    return own, others
 
 
 def _tell(spec: TableSpec, wanted: Sequence[Wanted]) -> None:
@@ -178,50 +127,3 @@ def aggregate(spec: TableSpec, wanted: Sequence[Wanted], problems: Mapping[tuple
         spec.name, spec.title, spec.columns, rows, spec.source, spec.convention, spec.directions,
         spec.reference if any(row.name == spec.reference for row in rows) else None, spec.scale, changes_of_scale(spec),
     )  # fmt: skip
-
-
-def _write(
-    spec: TableSpec, table: Table, found: dict[tuple[str, str], Summary], judged: list[Verdict], keep: bool
-) -> None:
-    """All formats, and the table on the terminal."""
-    folder = spec.output / spec.name / spec.scale
-    folder.mkdir(parents=True, exist_ok=True)
-    record = _record(table)
-    text = markdown(table, found, judged, record)
-    write_text(folder / "table.md", text)
-    write_text(folder / "table.tex", latex(table, found))
-    write_text(folder / "table.csv", comma_separated(table, found))
-    write_picture(table, found, folder / "table.png")
-    picture = base64.b64encode((folder / "table.png").read_bytes()).decode()
-    write_text(folder / "table.html", html(table, found, judged, record, picture))
-    write_json(folder / "cells.json", {"table": spec.name, "scale": spec.scale, "cells": [
-        {"row": row.name, "seed": cell.seed, "scores": _shown_scores(table, cell), "marks": cell.marks, **cell.record}
-        for row in table.rows for cell in row.cells
-    ]})  # fmt: skip
-    print_table(table, found, judged, record)
-    print(f"wrote {folder}/table.md, .tex, .csv, .html, .png and cells.json")
-    if keep:
-        target = COMMITTED / spec.name / spec.scale
-        shutil.copytree(folder, target, dirs_exist_ok=True)
-        print(f"kept in {os.path.relpath(target)}; commit it")
-
-
-def _shown_scores(table: Table, cell: Cell) -> dict[str, float]:
-    return {column.score: cell.scores[column.score] for column in table.columns if column.score in cell.scores}
-
-
-def _record(table: Table) -> list[str]:
-    """Where the numbers come from, for a reader."""
-    cells = [cell for row in table.rows for cell in row.cells]
-    commits = sorted({str(cell.record.get("commit"))[:12] for cell in cells})
-    devices = sorted({str(cell.record["device"]) for cell in cells if "device" in cell.record})
-    torch = sorted({str(cell.record["versions"]["torch"]) for cell in cells if "versions" in cell.record})
-    seconds = sum(float(cell.record.get("seconds", 0)) for cell in cells)
-    state = code_state(CONF.parent)
-    return [
-        f"cells made by commit {', '.join(commits) or '-'}; table by {str(state['commit'])[:12]}"
-        + (" with uncommitted changes" if state["dirty"] else ""),
-        f"torch {', '.join(torch) or '-'}, Python {versions()['python']}, {platform.system()} {platform.machine()}, "
-        f"{', '.join(devices) or 'no training'}, {os.cpu_count()} cores",
-        f"{len(cells)} cells, {seconds / 60:.1f} minutes of work in all",
-    ]
