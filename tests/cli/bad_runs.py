@@ -113,13 +113,13 @@ def _cases() -> dict[str, Case]:
     found["images of four channels: predict"] = Case(
         _four_channels, words, "expected 3 channels of uint8, as in training, got 4"
     )
-    found["a file in the way: evaluate"] = Case(_file_in_the_way, COMMANDS["evaluate"], "evaluation")
+    found["a file in the way: evaluate"] = Case(_file_in_the_way, COMMANDS["evaluate"], "remove what is in the way")
     for verb, words in {
         "predict": COMMANDS["predict"].replace("output=OUT", "output=/proc/labels"),
         "export": f"{COMMANDS['export']} output=/proc/model.safetensors",
         "report": f"{COMMANDS['report']} output=/proc/report.html",
     }.items():
-        found[f"unwritable output: {verb}"] = Case(_nothing, words, "/proc")
+        found[f"unwritable output: {verb}"] = Case(_nothing, words, "to a f")
     found["no checkpoint: report"] = Case(_without_checkpoint, COMMANDS["report"], "report.html", 0)
     found["checkpoint with code: report"] = Case(_hostile, COMMANDS["report"], "report.html", 0)
     return found

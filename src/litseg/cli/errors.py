@@ -41,6 +41,19 @@ def user_mistakes() -> Iterator[None]:
         raise UserError(str(error)) from error
 
 
+@contextmanager
+def writing(place: Path, remedy: str) -> Iterator[None]:
+    """Around the first writing to a place that the user has named.
+
+    Raises:
+        UserError: it cannot be written, and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write {place} ({error.strerror or error}); {remedy}") from error
+
+
 def _instantiation(error: InstantiationException) -> str:
     """Hydra wraps what a constructor raised; its own first line names the target, its last the config key."""
     cause: BaseException | None = error.__cause__

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from litseg.cli.data_verbs import console_width
-from litseg.cli.errors import CONF, UserError, user_mistakes
+from litseg.cli.errors import CONF, UserError, user_mistakes, writing
 from litseg.cli.evaluation_data import EvaluationData, config_with, evaluation_data
 from litseg.cli.evaluation_pictures import write_samples
 from litseg.cli.evaluation_windows import EvaluationWindows, read_windows
@@ -94,7 +94,8 @@ def run(words: Sequence[str]) -> int:
             data = evaluation_data(loaded, cfg, _split(loaded, options["split"]), others, forward.device.type)
             name = data.name if options["checkpoint"] == "best" else f"{data.name}-last"
             target = loaded.folder / "evaluation" / (f"{name}-window{windows.windows.size}" if windows else name)
-            folder = stack.enter_context(whole_folder(target))  # now: one that cannot be written costs no work
+            with writing(target, "make the run folder writable, and remove what is in the way"):
+                folder = stack.enter_context(whole_folder(target))  # now: one that cannot be written costs no work
         measured = evaluate(loaded, cfg, forward, data, folder, samples, parts, windows)
     print(f"wrote {target}")
     if "ranking" in parts and data.name != "val" and not measured["thresholds"]:

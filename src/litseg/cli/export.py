@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from litseg.cli.build_model import build_model
-from litseg.cli.errors import UserError, user_mistakes
+from litseg.cli.errors import UserError, user_mistakes, writing
 from litseg.cli.evaluation_data import config_with, evaluation_data
 from litseg.cli.load_run import LoadedRun, load_named_run
 from litseg.cli.logs import start_logging
@@ -92,9 +92,10 @@ def write_verified(
     """
     if output.is_dir():
         raise ValueError(f"output: expected a file, such as {output}/model{SUFFIXES[kind]}, got a folder")
-    output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.name}.{os.getpid()}{SUFFIXES[kind]}")
-    temporary.touch()  # now: a place that cannot be written costs no work
+    with writing(output, "set output to a file that can be written"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()  # now: a place that cannot be written costs no work
     mode = temporary.stat().st_mode
     try:
         varies, opened = _write(loaded, kind, temporary, images[0].repeat(2, 1, 1, 1))

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.progress import Progress, TaskID
 
-from litseg.cli.errors import CONF, UserError, user_mistakes
+from litseg.cli.errors import CONF, UserError, user_mistakes, writing
 from litseg.cli.forward import Forward, build_forward
 from litseg.cli.load_run import LoadedRun, load_named_run
 from litseg.cli.logs import start_logging
@@ -77,7 +77,8 @@ def run(words: Sequence[str]) -> int:
         forward = build_forward(loaded, loaded.config)
         predict = averaged_over_views(predictor(forward, loaded.facts.task, forward.device), options.views)
         classes = {"class_names": list(loaded.facts.class_names), "palette": list(loaded.facts.palette)}
-        _open_output(output, _record(loaded, forward, options), classes, options.anew)
+        with writing(output, "set output to a folder that can be written"):
+            _open_output(output, _record(loaded, forward, options), classes, options.anew)
     waiting = [job for job in jobs if options.anew or not job.is_done(options.probabilities, options.overlays)]
     refused = _predict_all(waiting, ImagePredictor(loaded, predict, options))
     parts = [f"{len(waiting) - refused} predicted", f"{len(jobs) - len(waiting)} there already", f"{refused} refused"]
