@@ -33,12 +33,12 @@ def show_plan(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher) -> 
     """
     missing = [each for each in wanted if not each.is_finished()]
     seconds = _measure(spec, missing, launcher)
-    table = Table("row", "there", "missing", "a cell", "words", title="plan", title_justify="left")
+    table = Table("row", "there", "missing", "a cell", title="plan", title_justify="left")
     for row in spec.rows:
         own = [each for each in wanted if each.row.name == row.name]
         left = sum(not each.is_finished() for each in own)
         shown = _shown(seconds[row.name]) if row.name in seconds else "-"
-        table.add_row(row.name, str(len(own) - left), str(left), shown, " ".join((*row.words, *spec.scaled[row.name])))
+        table.add_row(row.title, str(len(own) - left), str(left), shown)
     Console().print(table)
     total = sum(seconds.get(each.row.name, 0.0) for each in missing) / launcher.at_once
     unknown = sorted({each.row.name for each in missing} - set(seconds))
