@@ -8,6 +8,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +130,20 @@ def _marks(run: Path, result: dict[str, Any]) -> list[str]:
     """What a reader of the table must know of this number."""
     from litseg.cli.saved_config import read_config
 
-    trainer = read_config(run, ()).trainer
-    limits = [f"{key}={trainer[key]}" for key in LIMITS if trainer.get(key) not in (None, False, 1.0, 0.0)]
-    marks = [f"limited: {', '.join(limits)}"] if limits else []
+    marks = [f"limited: {', '.join(limits)}"] if (limits := limited(read_config(run, ()).trainer)) else []
     if result["dirty"]:
         marks.append("uncommitted changes")
     if result["changes_on_resume"]:
         marks.append("config changed on resume")
     return marks
+
+
+def limited(trainer: Mapping[str, Any]) -> list[str]:
+    """The settings that keep data away; Lightning takes 1.0 for all of it and 1 for a single batch."""
+    set_ones = {key: trainer.get(key) for key in LIMITS if trainer.get(key) is not None}
+    whole = {"fast_dev_run": 0, "overfit_batches": 0}
+    return [f"{key}={value}" for key, value in set_ones.items()
+            if not (value == whole[key] if key in whole else isinstance(value, float) and value == 1.0)]  # fmt: skip
 
 
 def _statistic(folder: Path, request: dict[str, Any], started: float) -> int:
