@@ -180,7 +180,7 @@ def measure(
     metrics: EvaluationMetrics, cfg: DictConfig, predict: Predict, device: torch.device, data: EvaluationData
 ) -> None:
     """Measures every batch."""
-    batches = _batches(len(data.loader), cfg.trainer.get(f"limit_{data.split}_batches"))
+    batches = limited_batches(len(data.loader), cfg.trainer.get(f"limit_{data.split}_batches"))
     shown = track(zip(range(batches), data.loader, strict=False), "evaluating", batches, transient=True,
                   disable=not sys.stdout.isatty())  # fmt: skip
     # in turns: in a thread beside the network metrics took more, 0.58 instead of 0.63 of the bare speed on two cores
@@ -203,7 +203,7 @@ def _thresholds(run: LoadedRun, data: EvaluationData) -> dict[str, float] | None
         raise UserError(f"{path}: expected what litseg evaluate writes ({error}); evaluate split=val again") from error
 
 
-def _batches(available: int, limit: int | float | None) -> int:
+def limited_batches(available: int, limit: int | float | None) -> int:
     """As Lightning reads its limits: a number of batches, or a share."""
     if limit is None:
         return available

@@ -158,4 +158,5 @@ def test_plan_forecasts(tmp_path: Path) -> None:
     done = run(tmp_path, "only=[ce]", "plan=true")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 cells are missing: about" in done.stdout
+    assert "not measured" not in done.stdout
     assert not finished(tmp_path)

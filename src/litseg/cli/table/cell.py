@@ -33,21 +33,22 @@ def main() -> int:
     request = json.loads((folder / REQUEST).read_text())
     started = time.time()
     if request["statistic"] is not None:
-        return _statistic(folder, request, started)
-    if (run := _finished(folder)) is None:
-        code = _train(folder, request)
+        return measure_statistic(folder, request, started)
+    if (run := finished_run(folder)) is None:
+        code = train_cell(folder, request)
         if code:
             return code
-        run = _finished(folder)
+        run = finished_run(folder)
     if run is None:
         raise UserError(f"{folder / RUNS}: the training ended with 0, but no run there is finished")
     if request["evaluate"] is not None:
-        _evaluate(run, request)
-    _write(folder, request, started, run)
+        evaluate_run(run, request)
+    write_cell(folder, request, started, run)
     return 0
 
 
-def _train(folder: Path, request: dict[str, Any]) -> int:
+def train_cell(folder: Path, request: dict[str, Any]) -> int:
+    """Trains, or goes on; the exit code is the training's."""
     from litseg.cli import train
 
     _await_the_process_before(folder)
@@ -62,13 +63,13 @@ def _await_the_process_before(folder: Path) -> None:
         time.sleep(0.2)
 
 
-def _finished(folder: Path) -> Path | None:
+def finished_run(folder: Path) -> Path | None:
     """The cell's run, when it is finished."""
     paths = sorted((folder / RUNS).glob("*/*/status.json"))
     return next((path.parent for path in paths if read_status(path.parent).get("state") == "finished"), None)
 
 
-def _evaluate(run: Path, request: dict[str, Any]) -> None:
+def evaluate_run(run: Path, request: dict[str, Any]) -> None:
     """Without pictures; what is there already stays."""
     from litseg.cli import evaluate
 
@@ -81,7 +82,7 @@ def _evaluation(run: Path, request: dict[str, Any]) -> Path | None:
     return next(iter((run / "evaluation").glob(f"{request['split']}*/result.json")), None)
 
 
-def _write(folder: Path, request: dict[str, Any], started: float, run: Path) -> None:
+def write_cell(folder: Path, request: dict[str, Any], started: float, run: Path) -> None:
     """`cell.json`, last of all."""
     result = json.loads((run / "result.json").read_text())
     scores = {f"{split}/{name}": value for split, values in result["metrics"].items() for name, value in values.items()}
@@ -146,7 +147,8 @@ def limited(trainer: Mapping[str, Any]) -> list[str]:
             if not (value == whole[key] if key in whole else isinstance(value, float) and value == 1.0)]  # fmt: skip
 
 
-def _statistic(folder: Path, request: dict[str, Any], started: float) -> int:
+def measure_statistic(folder: Path, request: dict[str, Any], started: float) -> int:
+    """A cell that is a statistic of the data; the exit code is 0."""
     from litseg.cli.table.statistic import statistic
 
     scores = statistic(request["statistic"], request["words"], request["arguments"])
