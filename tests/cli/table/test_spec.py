@@ -42,6 +42,13 @@ def test_words_follow_each_other(data: Path) -> None:
     assert spec.scaled["dice"] == ("loader.workers=1",)
 
 
+def test_seeds_of_the_command_line_before_those_of_the_scale_before_the_tables(data: Path) -> None:
+    assert read("table=losses_on_camvid").seeds == (0, 1, 2)
+    assert read("table=losses_on_camvid", "scale=cpu").seeds == (0,)
+    assert read("table=losses_on_camvid", "scale=cpu", "seeds=[1,2]").seeds == (1, 2)
+    assert read("table=segnet_camvid").seeds == (0,)
+
+
 def test_tolerances(data: Path) -> None:
     rows = {row.name: row for row in read("table=camvid_class_weights").rows}
     assert rows["weights"].tolerance["sky"] == Tolerance(relative=1e-4)

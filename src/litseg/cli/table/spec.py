@@ -67,7 +67,7 @@ def read_spec(cfg: DictConfig, name: str) -> TableSpec:
     rows, left_out = _with_data(_chosen(rows, values["only"]), values["roots"])
     scale = _scale(values)
     rows = tuple(_evaluated(row, scale.get("evaluate") or {}) for row in rows)
-    seeds = values["seeds"] or scale.get("seeds") or [0]
+    seeds = values["seeds"] or [0]
     directions = tuple(read_direction(each, columns, values["rows"]) for each in values["directions"])
     reference = values["reference"]
     if reference is not None and reference not in values["rows"]:

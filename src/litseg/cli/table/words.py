@@ -35,6 +35,8 @@ def compose_table(words: Sequence[str]) -> tuple[DictConfig, str]:
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain_composition(error, own)) from error
     cfg.words = others
+    if not any(word.startswith("seeds=") for word in own):  # the command line's, else the scale's, else the table's
+        cfg.seeds = (cfg.scales.get(cfg.scale) or {}).get("seeds", cfg.seeds)
     return cfg, names[-1]
 
 
