@@ -103,7 +103,9 @@ class Runner:
         """Tells the study what is new, and stops the job of a trial that is not worth its time."""
         if taken.given_up:
             return
-        if not taken.started:
+        if taken.lease.lost and not taken.started:
+            self._let_go(self.taken.pop(taken.job.name))
+        elif not taken.started:
             self._begin(taken)
         elif taken.lease.lost:
             self._give_up(taken)
@@ -119,7 +121,7 @@ class Runner:
 
     def _hear(self, outcome: Outcome) -> None:
         taken = self.taken.pop(outcome.job.name)
-        if taken.given_up:
+        if taken.given_up or taken.lease.lost:
             self._let_go(taken)
         elif _may_pass(outcome) and taken.attempts < ATTEMPTS:
             taken.attempts += 1

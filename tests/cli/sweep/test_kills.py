@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from litseg.jobs.lease import SILENCE
 from tests.cli.sweep.conftest import QUICK, ROOT, SPACE, quick_words, read_trials
 
 pytestmark = pytest.mark.faults
@@ -122,6 +123,21 @@ def test_a_runner_takes_over_from_one_that_is_killed_beside_it(start: StartSweep
     assert {row["state"] for row in read_trials(tmp_path / "swept").values()} == {"finished"}
     assert len(_starts(tmp_path)) == 8
     assert sum(_starts(tmp_path).values()) <= 10
+
+
+def test_a_runner_that_slept_leaves_its_trial_to_who_has_taken_it_over(start: StartSweep, tmp_path: Path) -> None:
+    words = ("trials=3", "epochs=4", "pause=0.3", "launcher.at_once=1")
+    sleeper = start(*words)
+    _until_started(tmp_path, 1)
+    sleeper.send_signal(signal.SIGSTOP)
+    time.sleep(SILENCE + 2)
+    said = _ended(tmp_path, start(*words))
+    assert said.count("finished val/miou") == 3
+    whole = read_trials(tmp_path / "swept")
+    sleeper.send_signal(signal.SIGCONT)
+    assert "3 finished" in _ended(tmp_path, sleeper)
+    assert read_trials(tmp_path / "swept") == whole
+    assert set(_starts(tmp_path).values()) == {1}
 
 
 def test_a_storage_that_breaks_stops_the_jobs_and_asks_to_try_again(start: StartSweep, tmp_path: Path) -> None:
