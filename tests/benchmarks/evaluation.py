@@ -15,10 +15,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from litseg.cli.evaluate import measure
-from litseg.cli.evaluation_data import config_with, evaluation_data
-from litseg.cli.forward import build_forward
+from litseg.cli.evaluation.data import config_with, evaluation_data
+from litseg.cli.evaluation.evaluate import measure
 from litseg.cli.load_run import load_run
+from litseg.cli.wiring.forward import build_forward
 from litseg.metrics import EvaluationMetrics
 from litseg.metrics.evaluation import PARTS, Part
 from tests.benchmarks.inference import seconds

@@ -31,9 +31,9 @@ from torchmetrics.classification import (
     MulticlassRecall,
 )
 
-from litseg.cli.build import Parts, build
 from litseg.cli.errors import CONF
 from litseg.cli.logs import start_logging
+from litseg.cli.wiring.build import Parts, build
 from litseg.metrics import SegmentationMetrics
 from litseg.models import create_network
 

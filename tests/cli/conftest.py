@@ -19,8 +19,8 @@ RunTrain = Callable[..., int]
 @pytest.fixture
 def run_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunTrain:
     """`run_train("experiment=unet_ce", ...)` in an empty folder; returns the exit code."""
-    from litseg.cli.open_run import CHECKPOINT, RUN_FOLDER
     from litseg.cli.train import main
+    from litseg.cli.training.open_run import CHECKPOINT, RUN_FOLDER
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")

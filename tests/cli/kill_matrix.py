@@ -24,7 +24,9 @@ from typing import NamedTuple
 import segmentation_models_pytorch  # noqa: F401 - imported before the forks
 import torch
 
-from litseg.cli import build, record, run, train  # noqa: F401 - likewise
+from litseg.cli import train
+from litseg.cli.training import record, run  # noqa: F401 - likewise
+from litseg.cli.wiring import build  # noqa: F401 - likewise
 
 KILLS = 3
 WORDS = (

@@ -10,7 +10,7 @@ import torch
 
 from litseg.training.checkpoint_files import verify
 from tests.cli.conftest import RunTrain
-from tests.cli.test_resume import SMALL, TRUST
+from tests.cli.training.test_resume import SMALL, TRUST
 
 pytestmark = pytest.mark.faults
 WORDS = (*SMALL, "callbacks.checkpoint.every_steps=1")

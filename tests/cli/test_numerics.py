@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.cli.conftest import RunTrain, only_run
-from tests.cli.test_resume import SMALL
+from tests.cli.training.test_resume import SMALL
 
 
 def test_a_loss_that_stays_nan_ends_with_3_and_the_samples(

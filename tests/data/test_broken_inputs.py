@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from litseg.cli.build_source import build_source
-from litseg.cli.data_verbs import compose_config
+from litseg.cli.data.verbs import compose_config
 from litseg.cli.errors import UserError, user_mistakes
+from litseg.cli.wiring.source import build_source
 from litseg.data.datamodule import DataModule
 from tests.data.broken_inputs import CASES, TABLE, Case, outcome, row, words_of
 

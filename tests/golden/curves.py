@@ -19,9 +19,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from litseg.cli.build import build
 from litseg.cli.errors import CONF
 from litseg.cli.logs import start_logging
+from litseg.cli.wiring.build import build
 from tests.data.sets.trees import TREES
 
 STORED = Path(__file__).with_name("losses.json")

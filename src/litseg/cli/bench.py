@@ -15,12 +15,12 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from litseg.cli.build_model import build_model
-from litseg.cli.data_facts import DataFacts
-from litseg.cli.data_verbs import compose_config, console_width
+from litseg.cli.data.facts import DataFacts
+from litseg.cli.data.verbs import compose_config, console_width
 from litseg.cli.errors import UserError, user_mistakes
 from litseg.cli.load_run import load_run
 from litseg.cli.logs import start_logging
+from litseg.cli.wiring.model import build_model
 from litseg.cli.words import chosen, divide_words, names, number, refuse_others, sides
 from litseg.inference import export
 from litseg.inference.timing import median_seconds, peak_memory

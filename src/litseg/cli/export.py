@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from litseg.cli.build_model import build_model
 from litseg.cli.errors import UserError, user_mistakes, writing
-from litseg.cli.evaluation_data import config_with, evaluation_data
+from litseg.cli.evaluation.data import config_with, evaluation_data
 from litseg.cli.load_run import LoadedRun, load_named_run
 from litseg.cli.logs import start_logging
+from litseg.cli.wiring.model import build_model
 from litseg.cli.words import chosen, divide_words, number, refuse_others, sides
 from litseg.inference import export
 from litseg.inference.timing import median_seconds

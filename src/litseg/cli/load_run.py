@@ -11,12 +11,12 @@ from typing import Any, Literal, get_args
 import torch
 from omegaconf import DictConfig
 
-from litseg.cli.build_data import build_data
-from litseg.cli.build_model import build_model
-from litseg.cli.build_source import build_source
-from litseg.cli.data_facts import DataFacts, facts_of, read_facts
+from litseg.cli.data.facts import DataFacts, facts_of, read_facts
 from litseg.cli.errors import UserError, user_mistakes
 from litseg.cli.saved_config import read_config
+from litseg.cli.wiring.data import build_data
+from litseg.cli.wiring.model import build_model
+from litseg.cli.wiring.source import build_source
 from litseg.cli.words import chosen, names, run_folder
 from litseg.data import DataModule, Source
 from litseg.models import SegmentationModel

@@ -25,9 +25,9 @@ those of train.py: groups (data=, experiment=, augmentation=) and values (data.r
 python train.py --help
 """
 VERBS = {
-    "data": "litseg.cli.data_verbs",
-    "evaluate": "litseg.cli.evaluate",
-    "predict": "litseg.cli.predict",
+    "data": "litseg.cli.data.verbs",
+    "evaluate": "litseg.cli.evaluation.evaluate",
+    "predict": "litseg.cli.prediction.predict",
     "export": "litseg.cli.export",
     "bench": "litseg.cli.bench",
     "report": "litseg.cli.report",

@@ -10,8 +10,9 @@ from litseg.cli.errors import CONF
 
 MODULES = (
     *("albumentations.pytorch", "jinja2.ext", "matplotlib.backends.backend_agg", "rich.table"),
-    *("litseg.cli.build", "litseg.cli.conditions", "litseg.cli.logs", "litseg.cli.record", "litseg.cli.train"),
-    *("litseg.data.augmenting.photometric", "litseg.data.sets", "litseg.results.report", "litseg.training.csv_logger"),
+    *("litseg.cli.logs", "litseg.cli.train", "litseg.cli.training.conditions", "litseg.cli.training.record"),
+    *("litseg.cli.wiring.build", "litseg.data.augmenting.photometric", "litseg.data.sets", "litseg.results.report"),
+    "litseg.training.csv_logger",
 )
 
 for module in MODULES:

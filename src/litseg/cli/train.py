@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from litseg.cli.errors import CONF, explain_composition
-from litseg.cli.run import Job, run_job
+from litseg.cli.training.run import Job, run_job
 from litseg.results.redaction import redact_text, secret_values
 
 GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()}

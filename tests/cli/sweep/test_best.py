@@ -6,9 +6,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from litseg.cli.errors import CONF
-from litseg.cli.resume import differences
 from litseg.cli.sweep.best import write_best
 from litseg.cli.sweep.config import compose_sweep, read_sweep
+from litseg.cli.training.resume import differences
 from litseg.sweeps.space import Point, words
 
 POINTS: list[Point] = [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from litseg.cli.data_verbs import compose_config
+from litseg.cli.data.verbs import compose_config
 from litseg.cli.errors import CONF
 from tests.cli.conftest import TINY_SHAPES, only_run
 

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from litseg.cli.errors import CONF
-from litseg.cli.resume import plain
+from litseg.cli.training.resume import plain
 from litseg.results import write_text
 from litseg.sweeps.space import Point, words
 from litseg.sweeps.sweep import Sweep

@@ -8,8 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 from optuna import Study
 
 from litseg.cli.errors import UserError
-from litseg.cli.open_run import with_run_folder
-from litseg.cli.resume import HARMLESS, differences, redacted
+from litseg.cli.training.open_run import with_run_folder
+from litseg.cli.training.resume import HARMLESS, differences, redacted
 from litseg.results import write_text
 from litseg.results.redaction import redact_words
 from litseg.sweeps.sweep import Sweep

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from litseg.cli.data_verbs import console_width
+from litseg.cli.data.verbs import console_width
 from litseg.results.redaction import redact_words
 from litseg.sweeps import space
 from litseg.sweeps.study import total

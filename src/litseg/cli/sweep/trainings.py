@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import CategoricalDistribution
 
-from litseg.cli.data_verbs import compose_config
+from litseg.cli.data.verbs import compose_config
 from litseg.cli.errors import UserError
 from litseg.cli.sweep.config import nearest_own
 from litseg.sweeps.space import Parameter, Point, Value, words

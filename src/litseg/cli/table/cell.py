@@ -71,7 +71,7 @@ def finished_run(folder: Path) -> Path | None:
 
 def evaluate_run(run: Path, request: dict[str, Any]) -> None:
     """Without pictures; what is there already stays."""
-    from litseg.cli import evaluate
+    from litseg.cli.evaluation import evaluate
 
     if _evaluation(run, request) is None:
         evaluate.run([f"run={run}", f"split={request['split']}", "samples=0", *request["evaluate"]])

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from litseg.cli.build_source import build_source
-from litseg.cli.data_verbs import compose_config
+from litseg.cli.data.verbs import compose_config
 from litseg.cli.errors import UserError, user_mistakes
-from litseg.cli.resume import HARMLESS, differences, redacted
 from litseg.cli.table.parts import RowSpec
 from litseg.cli.table.spec import TableSpec
+from litseg.cli.training.resume import HARMLESS, differences, redacted
+from litseg.cli.wiring.source import build_source
 from litseg.data.scan import scan
 from litseg.data.source import SPLITS
 from litseg.results import config_hash, write_json

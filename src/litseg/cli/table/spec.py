@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from litseg.cli.errors import UserError
-from litseg.cli.resume import plain
 from litseg.cli.table.parts import RowSpec, as_words, hint, read_columns, read_direction, read_row
+from litseg.cli.training.resume import plain
 from litseg.results.tables.table import Column, Direction
 
 

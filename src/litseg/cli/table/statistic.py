@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from litseg.cli.build_source import build_source
-from litseg.cli.data_verbs import compose_config
+from litseg.cli.data.verbs import compose_config
 from litseg.cli.errors import user_mistakes
+from litseg.cli.wiring.source import build_source
 from litseg.data.frequencies import class_weights
 from litseg.data.scan import SplitScan, scan
 from litseg.data.source import Source

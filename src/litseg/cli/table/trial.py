@@ -94,8 +94,8 @@ class Clock(Callback):
 
 def _forecast(folder: Path, request: dict[str, Any], trained: float) -> dict[str, Any]:
     """Seconds by part and in all, from those of the short training, which took `trained`."""
-    from litseg.cli.data_verbs import compose_config
-    from litseg.cli.evaluate import limited_batches
+    from litseg.cli.data.verbs import compose_config
+    from litseg.cli.evaluation.evaluate import limited_batches
 
     run = finished_run(folder)
     assert run is not None

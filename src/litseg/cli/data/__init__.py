@@ -1,0 +1,1 @@
+"""The verb `litseg data`: check, stats and show."""
