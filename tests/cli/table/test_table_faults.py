@@ -141,6 +141,26 @@ def test_two_runners_share_the_work(expected: Numbers, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("cells/*/runs/*/*"))) == 6  # no cell was begun twice
 
 
+def test_jobs_of_a_cluster_that_outlive_their_runner_are_waited_for(expected: Numbers, tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="needs the extra slurm")
+    cluster = ("launcher=submitit", "launcher.cluster=local", f"launcher.folder={tmp_path}/submitit", "launcher.cpus=1")
+    words = ("only=[ce,dice]", "seeds=[0]", *cluster, "launcher.gpus=0")
+    process = subprocess.Popen(
+        command(tmp_path, *words), cwd=CONF.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 300
+    while len(jobs(tmp_path)) < 2 and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert len(jobs(tmp_path)) == 2  # they go on
+    done = run(tmp_path, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert numbers(tmp_path).items() <= expected.items()
+    runs = [read_status(path.parent) for path in tmp_path.glob("cells/*/runs/*/*/status.json")]
+    assert [status["resumes"] for status in runs] == [0, 0]  # each was begun once, and not disturbed
+
+
 def test_a_limited_run_is_marked(tmp_path: Path) -> None:
     done = run(tmp_path, "only=[ce]", "seeds=[0]", last=(*TINY, "+trainer.limit_train_batches=2"))
     assert done.returncode == 0, done.stdout

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from litseg.cli.errors import CONF, UserError
+from litseg.cli.exit_codes import TRY_AGAIN
 from litseg.cli.table.cells import CELL, REPLICATES, REQUEST
-from litseg.results import code_state, is_held, read_status, versions, write_json
+from litseg.results import code_state, lock, read_status, versions, write_json
 
 RUNS, PATIENCE = "runs", 90.0
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "fast_dev_run", "overfit_batches")
@@ -32,6 +33,23 @@ def main() -> int:
     folder = Path(sys.argv[1])
     request = json.loads((folder / REQUEST).read_text())
     started = time.time()
+    held = _hold(folder)
+    if held is None:
+        print(f"error: another process is still at work in {folder}", file=sys.stderr)
+        return TRY_AGAIN
+    with held:
+        return 0 if (folder / CELL).is_file() else _make(folder, request, started)
+
+
+def _hold(folder: Path) -> IO[str] | None:
+    """The cell for this process alone; one whose runner was killed saves for some seconds, or goes on in a cluster."""
+    until = time.monotonic() + PATIENCE
+    while (held := lock(folder)) is None and time.monotonic() < until:
+        time.sleep(0.2)
+    return held
+
+
+def _make(folder: Path, request: dict[str, Any], started: float) -> int:
     if request["statistic"] is not None:
         return measure_statistic(folder, request, started)
     if (run := finished_run(folder)) is None:
@@ -51,16 +69,8 @@ def train_cell(folder: Path, request: dict[str, Any]) -> int:
     """Trains, or goes on; the exit code is the training's."""
     from litseg.cli import train
 
-    _await_the_process_before(folder)
     sys.argv = ["train.py", *request["words"], f"output={folder / RUNS}", "resume=auto"]
     return train.main()
-
-
-def _await_the_process_before(folder: Path) -> None:
-    """A training whose runner was killed saves for some seconds more; resumed meanwhile, it would be refused."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and any(is_held(path.parent) for path in (folder / RUNS).glob("*/*/status.json")):
-        time.sleep(0.2)
 
 
 def finished_run(folder: Path) -> Path | None:

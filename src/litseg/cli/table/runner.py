@@ -15,6 +15,7 @@ from litseg.cli.table.cells import CELL, Wanted
 from litseg.cli.table.parts import file_name
 from litseg.cli.table.spec import TableSpec
 from litseg.jobs import Job, Launcher, Lease, Outcome
+from litseg.results import is_held
 
 TARGET = "litseg.cli.table.cell:main"
 TRIES, PASSING = 3, (75, 128 + 9, 128 + 15)
@@ -78,7 +79,7 @@ def _progress(total: int) -> Progress:
 
 
 def _start(spec: TableSpec, work: Work, launcher: Launcher) -> None:
-    """Begins as many cells as there is room for, passing over those that another runner holds."""
+    """Begins as many cells as there is room for, passing over those that another runner or job is at."""
     for _ in range(len(work.waiting)):
         if len(work.running) >= launcher.at_once:
             return
@@ -86,7 +87,7 @@ def _start(spec: TableSpec, work: Work, launcher: Launcher) -> None:
         if cell.is_finished():
             continue
         cell.write_request(spec)
-        lease = Lease.take(cell.folder)
+        lease = None if is_held(cell.folder) else Lease.take(cell.folder)  # held: a job that has outlived its runner
         if lease is None:
             work.waiting.append(cell)
             continue
@@ -105,6 +106,9 @@ def _end(outcome: Outcome, work: Work, progress: Progress) -> None:
     lease.release()
     if cell.is_finished():
         progress.console.print(f"{cell.name}: {_scores(cell)} in {outcome.seconds:.0f} s", highlight=False)
+        return
+    if is_held(cell.folder):  # it was in a cluster's queue already when this runner gave it in again
+        work.waiting.append(cell)
         return
     reason = outcome.reason or f"exit code {outcome.code}"
     again = lease.lost or (outcome.code in PASSING and "timed out" not in outcome.reason)

@@ -64,7 +64,8 @@ def read_spec(cfg: DictConfig, name: str) -> TableSpec:
         raise UserError(f"table={name}: {error}") from error
     columns = read_columns(values["columns"], values["column"])
     rows = tuple(read_row(key, each, columns) for key, each in values["rows"].items())
-    rows, left_out = _with_data(_chosen(rows, values["only"]), values["roots"])
+    of_rows = {row.root for row in rows if row.root is not None}
+    rows, left_out = _with_data(_chosen(rows, values["only"]), values["roots"], of_rows)
     scale = _scale(values)
     rows = tuple(_evaluated(row, scale.get("evaluate") or {}) for row in rows)
     seeds = values["seeds"] or [0]
@@ -82,13 +83,15 @@ def read_spec(cfg: DictConfig, name: str) -> TableSpec:
     )  # fmt: skip
 
 
-def _with_data(rows: Sequence[RowSpec], roots: Mapping[str, Any]) -> tuple[tuple[RowSpec, ...], tuple[str, ...]]:
-    """The rows whose data are here, and those that are left out."""
+def _with_data(
+    rows: Sequence[RowSpec], roots: Mapping[str, Any], of_rows: set[str]
+) -> tuple[tuple[RowSpec, ...], tuple[str, ...]]:
+    """The rows whose data are here, and those that are left out; roots that are not `of_rows` all rows need."""
     absent = {name: root for name, root in roots.items() if not Path(str(root)).is_dir()}
     kept = tuple(row for row in rows if row.root not in absent)
-    needed = {row.root for row in rows if row.root is not None}
-    if absent and (not kept or not set(absent) <= needed):
-        name = next(iter(absent))
+    missing = [name for name in absent if name not in of_rows or not kept]
+    if missing:
+        name = missing[0]
         raise UserError(
             f"roots.{name}: expected the folder of the data set, got {absent[name]}, which is not there; give "
             f"roots.{name}=/path/to/{name}, or set LITSEG_DATA to a folder that holds {name}/"
