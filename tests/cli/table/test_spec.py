@@ -61,7 +61,7 @@ def test_a_row_whose_data_are_not_here_is_left_out_and_said(data: Path) -> None:
     assert {row.root for row in spec.rows} == {"chase_db1"}
     assert any("drive_ce is left out" in line and "roots.drive=" in line for line in spec.left_out)
     assert read("table=unet_vessels", "only=[chase_db1_ce]").left_out == ()  # its data are not asked for
-    with pytest.raises(UserError, match="roots.drive: expected the folder"):
+    with pytest.raises(UserError, match=r"roots\.drive: expected the folder"):
         read("table=unet_vessels", "only=[drive_ce]")
 
 

@@ -32,6 +32,13 @@ def test_markdown() -> None:
     assert "- commit 0123" in lines
 
 
+def test_one_seed_says_what_its_chance_leaves_out() -> None:
+    found = table()
+    assert "of one seed" not in markdown(found, summaries(found), [])
+    one = replace(found, rows=[replace(row, seeds=(0,), cells=row.cells[:1], problems={}) for row in found.rows])
+    assert "in the choice of images, not in the training" in markdown(one, summaries(one), [])
+
+
 def test_a_scaled_table_says_what_it_changes_once() -> None:
     found = table("cpu")
     text = markdown(found, summaries(found), [])

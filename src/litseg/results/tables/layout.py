@@ -115,6 +115,8 @@ def _legend(table: Table, lines: Sequence[Line]) -> list[str]:
         legend.append("bold: the best, and what is not worse beyond chance (paired bootstrap over images, Holm, 0.05)")
     if any(place.beats for place in places) and table.reference is not None:
         legend.append(f"underlined: better than {table.row(table.reference).title} beyond chance, likewise")
+    if any(place.best for place in places) and not any(place.spread for place in places):
+        legend.append("of one seed: beyond chance in the choice of images, not in the training")
     if any(place.published for place in places):
         legend.append("in round brackets: published")
     return legend
