@@ -1,6 +1,8 @@
 """Jobs on a cluster that Ray runs, or on this machine through Ray."""
 
 import os
+import signal
+import threading
 import time
 from typing import Any
 
@@ -27,6 +29,7 @@ class RayLauncher:
         self, address: str | None = None, gpus: float | None = None, cpus: float = 2.0, grace: float = 60.0
     ) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or Ray reports over the network
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             import ray
         except ImportError as error:
@@ -38,6 +41,9 @@ class RayLauncher:
                 ray.init(address=address or "local", log_to_driver=False, logging_level="WARNING", **own)
             except (ConnectionError, ValueError) as error:
                 raise ValueError(f"launcher.address: expected a Ray cluster at {address!r}: {error}") from error
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():  # Ray has put its own in their place, which abort the program
+                signal.signal(number, handler)
         self._tasks: dict[Any, Job] = {}
         room = ray.cluster_resources()
         gpus = min(1.0, room.get("GPU", 0.0)) if gpus is None else gpus
@@ -65,8 +71,11 @@ class RayLauncher:
         """The jobs that have ended; returns as soon as there are some, or no job is left, or after so long."""
         if not self._tasks:
             return []
-        self._ray.wait([*self._tasks], timeout=seconds)
-        ended, _ = self._ray.wait([*self._tasks], num_returns=len(self._tasks), timeout=0)
+        try:
+            self._ray.wait([*self._tasks], timeout=seconds)
+            ended, _ = self._ray.wait([*self._tasks], num_returns=len(self._tasks), timeout=0)
+        except SystemError as error:  # what a signal's handler has raised inside of Ray
+            raise error.__cause__ or error from None
         return [self._outcome(task, self._tasks.pop(task)) for task in ended]
 
     def _outcome(self, task: Any, job: Job) -> Outcome:

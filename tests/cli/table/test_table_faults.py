@@ -141,6 +141,28 @@ def test_two_runners_share_the_work(expected: Numbers, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("cells/*/runs/*/*"))) == 6  # no cell was begun twice
 
 
+@pytest.mark.parametrize("launcher", ["local", "ray"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_table_saves_and_goes_on(tmp_path: Path, launcher: str, number: signal.Signals) -> None:
+    if launcher == "ray":
+        pytest.importorskip("ray", reason="needs the extra ray")
+    words = ("only=[ce]", "seeds=[0]", f"launcher={launcher}", "trainer.max_epochs=2000")
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(command(tmp_path, *words), cwd=CONF.parent, stdout=said, stderr=said)
+        until = time.monotonic() + 300
+        while not list(tmp_path.glob("cells/*/runs/*/*/metrics.csv")) and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(5)
+        process.send_signal(number)
+        code = process.wait(120)
+    text = (tmp_path / "said").read_text()
+    assert code == 128 + number, text
+    assert "Traceback" not in text
+    (status,) = [read_status(path.parent) for path in tmp_path.glob("cells/*/runs/*/*/status.json")]
+    assert status["state"] in ("preempted", "interrupted")
+    assert list(tmp_path.glob("cells/*/runs/*/*/checkpoints/*.ckpt"))
+
+
 def test_jobs_of_a_cluster_that_outlive_their_runner_are_waited_for(expected: Numbers, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="needs the extra slurm")
     cluster = ("launcher=submitit", "launcher.cluster=local", f"launcher.folder={tmp_path}/submitit", "launcher.cpus=1")
