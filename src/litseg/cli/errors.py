@@ -92,39 +92,42 @@ def _nearest_argument(first: str, cause: str) -> str:
     return f"; {_nearest(wrong.group(1), sorted(known - {'self'}))}"
 
 
-def explain_composition(error: HydraException | OmegaConfBaseException, overrides: Sequence[str]) -> str:
+def explain_composition(
+    error: HydraException | OmegaConfBaseException, overrides: Sequence[str], config: str = "train"
+) -> str:
     """What is wrong with the command line or a config file, with the nearest names.
 
     Args:
         error: what Hydra raised while composing.
         overrides: the command line's `key=value` words.
+        config: which file of conf/ was composed.
     """
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"no {group or 'config'} is named {name!r}; {_nearest(name, error.options or [])}"
     message = str(error)
     if unknown := re.search(r"Could not (?:override|append to config.*|delete from config\.) ?'([^']+)'", message):
-        return _unknown_key(unknown.group(1), overrides)
+        return _unknown_key(unknown.group(1), overrides, config)
     if isinstance(error, OverrideParseException):
         return f"cannot read the override {error.override!r}: {message.splitlines()[0]}"
     cause = f": {error.__cause__}" if error.__cause__ is not None else ""
     return f"{message}{cause}".strip()
 
 
-def _unknown_key(key: str, overrides: Sequence[str]) -> str:
+def _unknown_key(key: str, overrides: Sequence[str], config: str) -> str:
     name = key.split("@")[0].lstrip("+~")
-    known = sorted({path.name for path in CONF.iterdir() if path.is_dir()} | set(_config_keys(name, overrides)))
+    known = sorted({path.name for path in CONF.iterdir() if path.is_dir()} | set(_config_keys(name, overrides, config)))
     return f"no config key or group is named {key!r}; {_nearest(name, known)}; a new key is added by +{name}=..."
 
 
-def _config_keys(bad: str, overrides: Sequence[str]) -> list[str]:
+def _config_keys(bad: str, overrides: Sequence[str], config: str) -> list[str]:
     """The keys of the config as it composes without the unknown one; none if it does not even then."""
     from hydra import compose, initialize_config_dir
 
     kept = [override for override in overrides if override.split("=")[0].lstrip("+~") != bad and "," not in override]
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            return _flatten(OmegaConf.to_container(compose("train", overrides=kept), resolve=False))
+            return _flatten(OmegaConf.to_container(compose(config, overrides=kept), resolve=False))
     except (HydraException, OmegaConfBaseException):
         return []
 

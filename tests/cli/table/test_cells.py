@@ -7,7 +7,16 @@ import pytest
 
 from litseg.cli.errors import UserError
 from litseg.cli.table import cells
-from litseg.cli.table.cells import CELL, REPLICATES, REQUEST, Wanted, changes_of_scale, read_cells, wanted_cells
+from litseg.cli.table.cells import (
+    CELL,
+    REPLICATES,
+    REQUEST,
+    Wanted,
+    changed_by_words,
+    changes,
+    read_cells,
+    wanted_cells,
+)
 from litseg.cli.table.spec import TableSpec, read_spec
 from litseg.cli.table.verb import aggregate
 from litseg.cli.table.words import compose_table
@@ -119,7 +128,20 @@ def test_a_score_that_no_cell_has_is_a_mistake_in_the_table(tmp_path: Path) -> N
 def test_what_a_scale_changes(tmp_path: Path) -> None:
     scale = "+scales.small={words: ['trainer.max_epochs=2'], rows: {dice: ['optimizer.lr=0.1']}}"
     spec, _ = wanted(tmp_path, [scale, "scale=small"], ["trainer.max_epochs=3"])
-    changes = changes_of_scale(spec)
-    assert changes["ce"]["trainer.max_epochs"] == "8 -> 3"
-    assert "optimizer.lr" not in changes["ce"]
-    assert changes["dice"]["optimizer.lr"] == "0.002 -> 0.1"
+    found = changes(spec)
+    assert found["ce"]["trainer.max_epochs"] == "8 -> 3"
+    assert "optimizer.lr" not in found["ce"]
+    assert found["dice"]["optimizer.lr"] == "0.002 -> 0.1"
+
+
+def test_what_the_command_line_changes(tmp_path: Path) -> None:
+    spec, _ = wanted(tmp_path, [], ["trainer.max_epochs=3", "loader.workers=0"])
+    assert changed_by_words(spec)["trainer.max_epochs"] == "8 -> 3"
+    assert "loader.workers" not in changed_by_words(spec)  # it changes no number
+
+
+def test_a_row_whose_words_do_not_compose_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"row dice: no loss is named 'dicee'"):
+        wanted(tmp_path, ["rows.dice.words=['loss=dicee']"])
+    with pytest.raises(UserError, match=r"of the table, check=\?"):
+        wanted(tmp_path, ["sheck=true"])

@@ -7,7 +7,7 @@ import pytest
 
 from litseg.cli.table import runner
 from litseg.cli.table.cells import CELL, Wanted
-from litseg.cli.table.runner import train_missing
+from litseg.cli.table.runner import Problems, train_missing
 from litseg.jobs.lease import Lease
 from litseg.jobs.local import LocalLauncher
 from tests.cli.table.test_cells import wanted
@@ -16,31 +16,34 @@ TARGETS = "tests.cli.table.targets"
 
 
 def train(
-    tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
-) -> tuple[list[Wanted], dict[tuple[str, int], str]]:
+    tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch, at_once: int = 2
+) -> tuple[list[Wanted], Problems, int]:
     monkeypatch.setattr(runner, "TARGET", f"{TARGETS}:{target}")
     spec, cells = wanted(tmp_path)
-    return cells, train_missing(spec, cells, LocalLauncher(at_once=2, threads=1))
+    return cells, *train_missing(spec, cells, LocalLauncher(at_once=at_once, threads=1))
 
 
 def test_what_is_missing_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cells, problems = train(tmp_path, "finish", monkeypatch)
-    assert problems == {}
-    _, again = train(tmp_path, "finish", monkeypatch)
+    cells, problems, code = train(tmp_path, "finish", monkeypatch)
+    assert (problems, code) == ({}, 0)
+    _, again, _ = train(tmp_path, "finish", monkeypatch)
     assert again == {}
     assert [(cell.folder / "begun").read_text() for cell in cells] == ["x"] * 4
 
 
 def test_a_fault_that_may_pass_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cells, problems = train(tmp_path, "fail_at_first", monkeypatch)
+    cells, problems, _ = train(tmp_path, "fail_at_first", monkeypatch)
     assert problems == {}
     assert all((cell.folder / "begun").read_text() == "xx" for cell in cells)
 
 
 def test_a_mistake_is_not_and_its_message_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cells, problems = train(tmp_path, "refuse", monkeypatch)
-    assert set(problems.values()) == {"exit code 2, error: no such loss"}
-    assert len(problems) == 4
+    cells, problems, code = train(tmp_path, "refuse", monkeypatch, at_once=1)
+    assert {key: problems[key] for key in [("ce", 0), ("dice", 0)]} == dict.fromkeys(
+        [("ce", 0), ("dice", 0)], "exit code 2, error: no such loss"
+    )
+    assert {problems["ce", 1], problems["dice", 1]} == {"not begun, as seed 0 was refused"}
+    assert code == 2
     assert not any(cell.is_finished() for cell in cells)
 
 
@@ -61,7 +64,7 @@ def test_a_cell_that_another_runner_holds_is_waited_for(tmp_path: Path, monkeypa
 
     monkeypatch.setattr("time.sleep", other_runner_ends)
     monkeypatch.setattr(runner, "TARGET", f"{TARGETS}:finish")
-    assert train_missing(spec, cells, LocalLauncher(at_once=2, threads=1)) == {}
+    assert train_missing(spec, cells, LocalLauncher(at_once=2, threads=1)) == ({}, 0)
     assert calls >= 3
     assert not (cells[0].folder / "begun").exists()
     assert all((cell.folder / "begun").read_text() == "x" for cell in cells[1:])

@@ -1,10 +1,11 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
 from litseg.cli.errors import CONF, UserError
 from litseg.cli.table.spec import TableSpec, read_spec
-from litseg.cli.table.words import compose_table
+from litseg.cli.table.words import compose_table, other_than_configured
 from litseg.results.tables.table import Tolerance
 
 SHIPPED = sorted(path.stem for path in (CONF / "table").glob("*.yaml"))
@@ -49,6 +50,29 @@ def test_seeds_of_the_command_line_before_those_of_the_scale_before_the_tables(d
     assert read("table=segnet_camvid").seeds == (0,)
 
 
+def test_one_seed_and_one_row_need_no_brackets(data: Path) -> None:
+    spec = read("table=losses_on_shapes", "only=dice", "seeds=2")
+    assert [row.name for row in spec.rows] == ["dice"]
+    assert spec.seeds == (2,)
+
+
+def test_a_misspelt_key_of_the_file(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    path = conf / "table" / "losses_on_shapes.yaml"
+    path.write_text(path.read_text().replace("reference: ce", "referance: ce"))
+    monkeypatch.setattr("litseg.cli.table.words.CONF", conf)
+    with pytest.raises(UserError, match="no key 'referance'; did you mean reference"):
+        read("table=losses_on_shapes")
+
+
+def test_tables_that_are_not_as_their_file_has_them() -> None:
+    assert other_than_configured(["table=x", "scale=cpu", "keep=true", "launcher.at_once=2", "data.size=32"]) == []
+    assert other_than_configured(["table=x", "only=[ce]", "seeds=[1]", "+rows.ce.digits=2"]) == [
+        "only=[ce]", "seeds=[1]", "+rows.ce.digits=2"
+    ]  # fmt: skip
+
+
 def test_tolerances(data: Path) -> None:
     rows = {row.name: row for row in read("table=camvid_class_weights").rows}
     assert rows["weights"].tolerance["sky"] == Tolerance(relative=1e-4)
@@ -80,6 +104,14 @@ def test_a_row_whose_data_are_not_here_is_left_out_and_said(data: Path) -> None:
         (["table=losses_on_shapes", "--check"], "expected key=value words, got '--check'"),
         (["table=camvid_class_weights", "roots.camvid=/nowhere"], "roots.camvid: expected the folder"),
         (["table=losses_on_shapes", "launcher=slurm"], "launcher"),
+        (["table=losses_on_shapes", "only=dise"], "got 'dise'; did you mean dice"),
+        (["table=losses_on_shapes", "only=[]"], "only: expected a list with something in it"),
+        (["table=losses_on_shapes", "seeds=[]"], "seeds: expected a list with something in it"),
+        (["table=losses_on_shapes", "seeds=[0,x]"], "seeds: expected different whole numbers"),
+        (["table=losses_on_shapes", "seeds=[0,0]"], "seeds: expected different whole numbers"),
+        (["table=losses_on_shapes", "seeds=[1.5]"], "seeds: expected different whole numbers"),
+        (["table=losses_on_shapes", "plan=maybe"], "plan: expected true or false, got 'maybe'"),
+        (["table=losses_on_shapes", "launcher.at_onc=1"], "did you mean launcher.at_once"),
         (["table=losses_on_shapes", "seed=3"], "litseg table gives each cell its own seed=; leave it out"),
     ],
 )

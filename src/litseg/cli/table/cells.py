@@ -19,7 +19,8 @@ from litseg.cli.data.verbs import compose_config
 from litseg.cli.errors import UserError, user_mistakes
 from litseg.cli.table.parts import RowSpec
 from litseg.cli.table.spec import TableSpec
-from litseg.cli.training.resume import HARMLESS, differences, redacted
+from litseg.cli.table.words import hint_of_own
+from litseg.cli.training.resume import HARMLESS, differences, is_below, redacted
 from litseg.cli.wiring.source import build_source
 from litseg.data.scan import scan
 from litseg.data.source import SPLITS
@@ -77,19 +78,43 @@ def wanted_cells(spec: TableSpec) -> list[Wanted]:
     Raises:
         UserError: words that cannot be composed, or data that cannot be read.
     """
-    rows = {row.name: (cfg := _compose(spec, row), fingerprint(cfg)) for row in spec.rows}
+    rows = {row.name: (cfg := compose_row(spec, row), fingerprint(cfg)) for row in spec.rows}
     return [_wanted(spec, row, seed, *rows[row.name]) for seed in spec.seeds for row in spec.rows]
 
 
-def _compose(spec: TableSpec, row: RowSpec, scaled: bool = True) -> DictConfig:
-    return compose_config([*spec.shared, *row.words, *(spec.scaled[row.name] if scaled else ())])
+def compose_row(spec: TableSpec, row: RowSpec, scaled: bool = True, own: bool = True) -> DictConfig:
+    """Of a row; without what the scale changes, or without the command line's own words."""
+    last = spec.scaled[row.name][: len(spec.scaled[row.name]) - len(spec.words)] if scaled else ()
+    try:
+        return _composed((*spec.shared, *row.words, *last, *(spec.words if own else ())))
+    except UserError as error:
+        raise UserError(f"row {row.name}: {error}{hint_of_own(spec.words)}") from error
 
 
-def changes_of_scale(spec: TableSpec) -> dict[str, dict[str, str]]:
-    """By row, the settings that the scale changes: `full -> here`."""
-    if spec.scale == "full":
+@cache
+def _composed(words: tuple[str, ...]) -> DictConfig:
+    return compose_config(words)
+
+
+def changes(spec: TableSpec) -> dict[str, dict[str, str]]:
+    """By row, the settings that the scale and the command line's words change: `full -> here`; empty for none."""
+    if spec.scale == "full" and not spec.words:
         return {}
-    return {row.name: differences(_compose(spec, row, scaled=False), _compose(spec, row)) for row in spec.rows}
+    found = {row.name: _numbers(compose_row(spec, row, False, False), compose_row(spec, row)) for row in spec.rows}
+    return found if any(found.values()) else {}
+
+
+def changed_by_words(spec: TableSpec) -> dict[str, str]:
+    """Of any row, the settings that the command line's words change."""
+    if not spec.words:
+        return {}
+    found = [_numbers(compose_row(spec, row, own=False), compose_row(spec, row)) for row in spec.rows]
+    return {key: change for each in found for key, change in each.items()}
+
+
+def _numbers(before: DictConfig, after: DictConfig) -> dict[str, str]:
+    """The differences that may change a number."""
+    return {key: each for key, each in differences(before, after).items() if not is_below(key, HARMLESS)}
 
 
 def _wanted(spec: TableSpec, row: RowSpec, seed: int, cfg: DictConfig, data: str) -> Wanted:
@@ -166,18 +191,3 @@ def _read(wanted: Wanted, scores: Sequence[str]) -> Cell | str:
         return Cell(wanted.seed, values, replicates, found["images"], tuple(found["marks"]), record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         return f"refused: {wanted.folder / CELL} cannot be read ({error}); delete its folder to train it again"
-
-
-def refuse_unknown_scores(spec: TableSpec, cells: Iterable[Cell]) -> None:
-    """A column whose score no cell has is a mistake in the table.
-
-    Raises:
-        UserError: with the nearest names.
-    """
-    from difflib import get_close_matches
-
-    have = {name for cell in cells for name in cell.scores}
-    for column in spec.columns:
-        if have and column.score not in have:
-            close = get_close_matches(column.score, sorted(have), n=3, cutoff=0.4)
-            raise UserError(f"columns.{column.name}: no cell has the score {column.score!r}; near: {', '.join(close)}")

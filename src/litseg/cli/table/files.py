@@ -20,10 +20,15 @@ COMMITTED = CONF.parent / "results"
 
 
 def write_table(
-    spec: TableSpec, table: Table, found: Mapping[tuple[str, str], Summary], judged: Sequence[Verdict], keep: bool
+    spec: TableSpec,
+    table: Table,
+    found: Mapping[tuple[str, str], Summary],
+    judged: Sequence[Verdict],
+    keep: bool,
+    changed: bool,
 ) -> None:
-    """All formats, and the table on the terminal."""
-    folder = spec.output / spec.name / spec.scale
+    """All formats, and the table on the terminal; one that words have `changed` has a folder of its own."""
+    folder = spec.output / spec.name / (f"{spec.scale}-changed" if changed else spec.scale)
     folder.mkdir(parents=True, exist_ok=True)
     record = _record(table)
     text = markdown(table, found, judged, record)

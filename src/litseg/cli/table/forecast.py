@@ -8,6 +8,7 @@ from rich.table import Table
 
 from litseg.cli.table.cells import Wanted
 from litseg.cli.table.parts import file_name
+from litseg.cli.table.runner import below_here, last_line
 from litseg.cli.table.spec import TableSpec
 from litseg.jobs import Job, Launcher
 
@@ -18,9 +19,12 @@ def show_plan(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher) -> 
     """Prints the cells by row, what is there, and how long the rest would take.
 
     Returns:
-        The exit code, 0.
+        The exit code: 0, or 1 where a row cannot be measured.
     """
     missing = [each for each in wanted if not each.is_finished()]
+    rows = {each.row.name for each in missing}
+    if rows:
+        print(f"trying {len(rows)} row{'s' if len(rows) > 1 else ''} in short, {launcher.at_once} at once", flush=True)
     seconds = _measure(spec, missing, launcher)
     table = Table("row", "there", "missing", "a cell", title="plan", title_justify="left")
     for row in spec.rows:
@@ -30,11 +34,13 @@ def show_plan(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher) -> 
         table.add_row(row.title, str(len(own) - left), str(left), shown)
     Console().print(table)
     total = sum(seconds.get(each.row.name, 0.0) for each in missing) / launcher.at_once
-    unknown = sorted({each.row.name for each in missing} - set(seconds))
-    print(f"{len(missing)} cells are missing: about {_shown(total)} with {launcher.at_once} at once")
-    if unknown:
-        print(f"not measured, see job.log in their folders: {', '.join(unknown)}")
-    return 0
+    measured = sum(each.row.name in seconds for each in missing)
+    print(f"{len(missing)} cells are missing: about {_shown(total)} with {launcher.at_once} at once"
+          + (f" for the {measured} that could be tried" if measured < len(missing) else ""))  # fmt: skip
+    for name in sorted(rows - set(seconds)):
+        folder = next(each.folder for each in missing if each.row.name == name)
+        print(f"{name} cannot be trained: {last_line(folder / 'job.log')}; see {below_here(folder / 'job.log')}")
+    return 1 if rows - set(seconds) else 0
 
 
 def _measure(spec: TableSpec, missing: Sequence[Wanted], launcher: Launcher) -> dict[str, float]:

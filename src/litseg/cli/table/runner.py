@@ -11,15 +11,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from litseg.cli.exit_codes import REFUSED
 from litseg.cli.table.cells import CELL, Wanted
 from litseg.cli.table.parts import file_name
 from litseg.cli.table.spec import TableSpec
 from litseg.jobs import Job, Launcher, Lease, Outcome
 from litseg.results import is_held
 
+Problems = dict[tuple[str, int], str]
 TARGET = "litseg.cli.table.cell:main"
 TRIES, PASSING = 3, (75, 128 + 9, 128 + 15)
 """How often a cell is begun whose process was killed, or that met a fault that may pass; it goes on where it was."""
+LONGEST = 400
+"""Characters of what a job said last."""
 ELSEWHERE = 2.0
 """Seconds between two looks at cells that another runner works on."""
 
@@ -32,15 +36,17 @@ class Work:
         waiting: cells that nobody has begun.
         running: by job name, those of this runner.
         problems: by row and seed, why a cell has failed.
+        refused: of those, the ones whose config or data were wrong: their row's other seeds are not begun.
     """
 
     waiting: deque[Wanted]
     running: dict[str, tuple[Wanted, Lease]] = field(default_factory=dict)
     problems: dict[tuple[str, int], str] = field(default_factory=dict)
+    refused: set[tuple[str, int]] = field(default_factory=set)
     tries: Counter[str] = field(default_factory=Counter)
 
 
-def train_missing(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher) -> dict[tuple[str, int], str]:
+def train_missing(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher) -> tuple[Problems, int]:
     """Trains what is not there; a cell that fails does not end the others.
 
     Args:
@@ -49,7 +55,7 @@ def train_missing(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher)
         launcher: starts the processes; is closed at the end.
 
     Returns:
-        By row and seed, why a cell has failed.
+        By row and seed, why a cell has failed; and the exit code: 0, 2 where all that failed were refused, else 1.
     """
     missing = {each.key: each for each in wanted if not each.is_finished()}
     work = Work(deque(missing.values()))
@@ -57,7 +63,7 @@ def train_missing(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher)
         with _progress(len(wanted)) as progress:
             task = progress.add_task("cells", total=len(wanted), completed=len(wanted) - len(missing))
             while work.waiting or work.running:
-                _start(spec, work, launcher)
+                _start(spec, work, launcher, progress)
                 for outcome in launcher.wait(ELSEWHERE):
                     _end(outcome, work, progress)
                 if not work.running:  # all that is left is with another runner
@@ -69,7 +75,7 @@ def train_missing(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher)
         launcher.close()
         for _, lease in work.running.values():
             lease.release()
-    return work.problems
+    return work.problems, 0 if not work.problems else 2 if work.refused == set(work.problems) else 1
 
 
 def _progress(total: int) -> Progress:
@@ -78,7 +84,7 @@ def _progress(total: int) -> Progress:
     return Progress(*columns, console=Console(stderr=True), disable=total == 0 or not sys.stderr.isatty())
 
 
-def _start(spec: TableSpec, work: Work, launcher: Launcher) -> None:
+def _start(spec: TableSpec, work: Work, launcher: Launcher, progress: Progress) -> None:
     """Begins as many cells as there is room for, passing over those that another runner or job is at."""
     for _ in range(len(work.waiting)):
         if len(work.running) >= launcher.at_once:
@@ -97,6 +103,9 @@ def _start(spec: TableSpec, work: Work, launcher: Launcher) -> None:
         name = file_name(f"{cell.row.name}-{cell.seed}-{cell.key[:8]}")
         work.running[name] = cell, lease
         work.tries[name] += 1
+        progress.console.print(
+            f"{cell.name}: begins, {below_here(cell.folder / 'job.log')}", highlight=False, soft_wrap=True
+        )
         launcher.start(Job(name, TARGET, (str(cell.folder),), cell.folder, spec.minutes))
 
 
@@ -116,8 +125,14 @@ def _end(outcome: Outcome, work: Work, progress: Progress) -> None:
         progress.console.print(f"{cell.name}: {reason}; goes on", highlight=False)
         work.waiting.append(cell)
         return
-    work.problems[cell.row.name, cell.seed] = f"{reason}, {_last_line(cell.folder / 'job.log')}"
-    progress.console.print(f"{cell.name}: failed, {reason}; see {cell.folder / 'job.log'}", highlight=False)
+    text = f"{reason}, {last_line(cell.folder / 'job.log')}"
+    work.problems[cell.row.name, cell.seed] = text
+    progress.console.print(f"{cell.name}: failed, {text}", highlight=False, soft_wrap=True)
+    if outcome.code == REFUSED:
+        others = [each for each in work.waiting if each.row.name == cell.row.name]
+        work.waiting = deque(each for each in work.waiting if each.row.name != cell.row.name)
+        work.problems |= {(each.row.name, each.seed): f"not begun, as seed {cell.seed} was refused" for each in others}
+        work.refused |= {(each.row.name, each.seed) for each in (cell, *others)}
 
 
 def _stop_lost(work: Work, launcher: Launcher) -> None:
@@ -133,11 +148,16 @@ def _scores(cell: Wanted) -> str:
     return "counted" if miou is None else f"mIoU {miou:.4f}"
 
 
-def _last_line(path: Path) -> str:
+def below_here(path: Path) -> Path:
+    """A path as short as it can be shown."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def last_line(path: Path) -> str:
     """What a job said last: of an error, what it is."""
     try:
         lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:
         return "no log"
     errors = [line for line in lines if "error:" in line.lower()]
-    return (errors or lines or ["it said nothing"])[-1].strip()[:200]
+    return (errors or lines or ["it said nothing"])[-1].strip()[:LONGEST]

@@ -20,7 +20,8 @@ class TableSpec:
 
     Attributes:
         shared: words of every row, before its own.
-        scaled: words of the scale, by row, after its own; empty at full scale.
+        scaled: words of the scale, by row, after its own, and the command line's; empty at full scale.
+        words: the command line's.
         evaluate: words of `litseg evaluate`; None where the training's scores are enough.
         left_out: rows whose data are not here, and why.
         split: whose images are drawn again.
@@ -36,6 +37,7 @@ class TableSpec:
     shared: tuple[str, ...]
     scale: str
     scaled: Mapping[str, tuple[str, ...]]
+    words: tuple[str, ...]
     evaluate: tuple[str, ...] | None
     split: str
     output: Path
@@ -75,8 +77,8 @@ def read_spec(cfg: DictConfig, name: str) -> TableSpec:
         raise UserError(f"reference: expected one of the rows {', '.join(values['rows'])}, got {reference!r}")
     evaluate = values["evaluate"]
     return TableSpec(
-        name, values["title"], columns, rows, tuple(int(seed) for seed in seeds), as_words(values["shared"]),
-        values["scale"], _scaled(scale, rows, as_words(values["words"])),
+        name, values["title"], columns, rows, tuple(seeds), as_words(values["shared"]),
+        values["scale"], _scaled(scale, rows, as_words(values["words"])), as_words(values["words"]),
         None if evaluate is None else as_words(evaluate), values["split"], Path(values["output"]).resolve(),
         values["source"], values["convention"], directions, reference, values["checkpoints"] == "best",
         values["minutes"], left_out,

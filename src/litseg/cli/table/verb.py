@@ -1,6 +1,7 @@
 """The command `litseg table`: reads the table's config, trains what is missing, prints, and judges."""
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 
 from hydra.utils import instantiate
@@ -8,10 +9,12 @@ from omegaconf import DictConfig
 
 from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.logs import start_logging
-from litseg.cli.table.cells import Wanted, changes_of_scale, read_cells, refuse_unknown_scores, wanted_cells
+from litseg.cli.table.cells import Wanted, changed_by_words, changes, read_cells, wanted_cells
 from litseg.cli.table.files import COMMITTED, write_table
+from litseg.cli.table.scores import refuse_misspelt_columns, refuse_unknown_scores
 from litseg.cli.table.spec import TableSpec, read_spec
-from litseg.cli.table.words import compose_table
+from litseg.cli.table.words import compose_table, other_than_configured
+from litseg.results import code_state
 from litseg.results.tables.formats import read_committed
 from litseg.results.tables.statistics import summaries
 from litseg.results.tables.table import Cell, Row, Table
@@ -44,7 +47,8 @@ def run(words: Sequence[str]) -> int:
     """Runs `litseg table <words>`.
 
     Returns:
-        The exit code: 0; 2 where check=true finds that a verdict does not hold; 1 where a cell has failed.
+        The exit code: 0; 1 where a cell has failed; 2 where cells were refused, or check=true finds that a verdict
+        does not hold.
 
     Raises:
         UserError: expected, got, what to do.
@@ -56,29 +60,46 @@ def run(words: Sequence[str]) -> int:
     start_logging(None)
     cfg, name = compose_table(words)
     spec = read_spec(cfg, name)
-    committed = _committed(spec) if cfg.check and not any(row.published for row in spec.rows) else {}
+    changed = changed_by_words(spec)
+    committed = _committed(spec, changed) if cfg.check and not any(row.published for row in spec.rows) else {}
+    if cfg.keep:
+        _refuse_to_keep([*other_than_configured(words), *changed])
     wanted = wanted_cells(spec)
-    _tell(spec, wanted)
+    if not all(each.is_finished() for each in wanted):
+        refuse_misspelt_columns(spec)
+    _tell(spec, wanted, changed)
     if cfg.plan:
         from litseg.cli.table.forecast import show_plan
 
         return show_plan(spec, wanted, _launcher(cfg))
-    problems = _train(cfg, spec, wanted)
+    problems, code = _train(cfg, spec, wanted)
     table = aggregate(spec, wanted, problems)
     found = summaries(table)
     judged = [*verdicts(table, found), *against_committed(table, found, committed)]
-    write_table(spec, table, found, judged, cfg.keep)
+    write_table(spec, table, found, judged, cfg.keep, bool(changed))
     failed = [verdict for verdict in judged if verdict.failed]
-    if problems:
-        return 1
-    return 2 if cfg.check and failed else 0
+    return code or (2 if cfg.check and failed else 0)
 
 
-def _tell(spec: TableSpec, wanted: Sequence[Wanted]) -> None:
-    missing = sum(not each.is_finished() for each in wanted)
-    print(f"{spec.title}\n{len(wanted)} cells, {len(wanted) - missing} there, {missing} missing", flush=True)
+def _tell(spec: TableSpec, wanted: Sequence[Wanted], changed: Mapping[str, str]) -> None:
+    print(f"{spec.title}\n{_state(wanted)}")
     for line in spec.left_out:
         print(line)
+    if changed:
+        print(
+            f"other settings than those of the table's file: {', '.join(f'{key}: {changed[key]}' for key in changed)}"
+        )
+    if not all(each.is_finished() for each in wanted) and code_state(CONF.parent)["dirty"]:
+        print("uncommitted changes: what is trained now will have a footnote for good; commit first for a clean table")
+    sys.stdout.flush()
+
+
+def _state(wanted: Sequence[Wanted]) -> str:
+    missing = [each for each in wanted if not each.is_finished()]
+    begun = sum(any(each.folder.glob("runs/*/*/checkpoints/*.ckpt")) for each in missing)
+    return f"{len(wanted)} cells, {len(wanted) - len(missing)} there, {len(missing)} missing" + (
+        f", {begun} of them in part" if begun else ""
+    )
 
 
 def _launcher(cfg: DictConfig):  # type: ignore[no-untyped-def]  # one of litseg.jobs
@@ -86,9 +107,9 @@ def _launcher(cfg: DictConfig):  # type: ignore[no-untyped-def]  # one of litseg
         return instantiate(cfg.launcher)
 
 
-def _train(cfg: DictConfig, spec: TableSpec, wanted: Sequence[Wanted]) -> dict[tuple[str, int], str]:
+def _train(cfg: DictConfig, spec: TableSpec, wanted: Sequence[Wanted]) -> tuple[dict[tuple[str, int], str], int]:
     if all(each.is_finished() for each in wanted):
-        return {}
+        return {}, 0
     from litseg.cli.table.runner import train_missing
     from litseg.training.stopping import Stopped, StopRequest
 
@@ -96,14 +117,26 @@ def _train(cfg: DictConfig, spec: TableSpec, wanted: Sequence[Wanted]) -> dict[t
     stop.install()
     try:
         return train_missing(spec, wanted, _launcher(cfg))
-    except Stopped as stopped:  # the jobs have saved; the same command goes on
+    except Stopped as stopped:  # the jobs have saved
+        print(f"stopped by {stopped}: {_state(wanted)}; the same command goes on", file=sys.stderr)
         raise SystemExit(stopped.exit_code) from stopped
     finally:
         stop.uninstall()
 
 
-def _committed(spec: TableSpec) -> dict[str, dict[str, tuple[float, float]]]:
+def _refuse_to_keep(other: Sequence[str]) -> None:
+    if other:
+        raise UserError(
+            f"keep=true: results/ holds whole tables, as their files have them; got another one: {', '.join(other)}; "
+            "leave these out, or write them into the table's file"
+        )
+
+
+def _committed(spec: TableSpec, changed: Mapping[str, str]) -> dict[str, dict[str, tuple[float, float]]]:
     path = COMMITTED / spec.name / spec.scale / "table.csv"
+    if changed:
+        found = ", ".join(f"{key}: {change}" for key, change in changed.items())
+        raise UserError(f"check=true: compares with {path}, which has other settings; leave out: {found}")
     if not path.is_file():
         raise UserError(
             f"check=true: nothing is published for table={spec.name}, and {path} is not there to compare with; "
@@ -117,7 +150,9 @@ def aggregate(spec: TableSpec, wanted: Sequence[Wanted], problems: Mapping[tuple
     cells = read_cells(wanted, [column.score for column in spec.columns])
     good = {key: cell for key, cell in cells.items() if isinstance(cell, Cell)}
     refused = {key: cell for key, cell in cells.items() if isinstance(cell, str)}
-    refuse_unknown_scores(spec, good.values())
+    refuse_unknown_scores(
+        spec, {name for cell in good.values() for name in cell.scores} or [each.score for each in spec.columns]
+    )
     rows = []
     for row in spec.rows:
         own = tuple(good[row.name, seed] for seed in spec.seeds if (row.name, seed) in good)
@@ -125,5 +160,5 @@ def aggregate(spec: TableSpec, wanted: Sequence[Wanted], problems: Mapping[tuple
         rows.append(Row(row.name, row.title, spec.seeds, own, row.published, row.tolerance, wrong, row.digits))
     return Table(
         spec.name, spec.title, spec.columns, rows, spec.source, spec.convention, spec.directions,
-        spec.reference if any(row.name == spec.reference for row in rows) else None, spec.scale, changes_of_scale(spec),
+        spec.reference if any(row.name == spec.reference for row in rows) else None, spec.scale, changes(spec),
     )  # fmt: skip

@@ -50,7 +50,7 @@ def find_run(cfg: DictConfig, words: Sequence[str]) -> Resumed | None:
         raise UserError(f"resume: {folder} is finished; its result is in result.json")
     config = cfg if _chooses_groups(words) else _with_values(saved, cfg, words)
     changes = differences(saved, config)
-    refused = [key for key in changes if not _is_below(key, (*HARMLESS, *cfg.resume_allow))]
+    refused = [key for key in changes if not is_below(key, (*HARMLESS, *cfg.resume_allow))]
     if refused:
         shown = "\n".join(f"  {key}: {changes[key]}" for key in refused)
         raise UserError(
@@ -118,7 +118,8 @@ def _is_first() -> bool:
     return not any(int(os.environ.get(name) or 0) > 0 for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
 
 
-def _is_below(key: str, allowed: Sequence[str]) -> bool:
+def is_below(key: str, allowed: Sequence[str]) -> bool:
+    """Whether a key is one of these, or inside of one."""
     return any(key == each or key.startswith((f"{each}.", f"{each}[")) for each in allowed)
 
 

@@ -39,7 +39,7 @@ def _described(table: Table) -> str:
 
 def _scaled(table: Table) -> str:
     """What a scaled-down table changes; a setting that all rows change alike is said once."""
-    if table.scale == "full":
+    if table.scale == "full" and not table.changes:
         return ""
     everywhere = [set(changes.items()) for changes in table.changes.values()]
     shared = set.intersection(*everywhere) if everywhere else set()
@@ -48,7 +48,8 @@ def _scaled(table: Table) -> str:
         lines += [
             f"- {table.row(name).title}: {key}: {change}" for key, change in sorted(set(changes.items()) - shared)
         ]
-    return "\n".join([f"Scale `{table.scale}`, with other settings than the source:\n", *lines])
+    whose = "the source" if table.scale != "full" else "the table's file"
+    return "\n".join([f"Scale `{table.variant}`, with other settings than {whose}:\n", *lines])
 
 
 def _grid(laid: Layout, cell: Callable[[Place], str]) -> str:

@@ -83,7 +83,11 @@ def _head(column: Column) -> str:
 
 def _line(table: Table, row: Row, found: Summaries, notes: list[str]) -> Line:
     places = tuple(_place(row, column, found[row.name, column.name]) for column in table.columns)
-    own = dict.fromkeys(mark for cell in row.cells for mark in cell.marks)
+    marked = {
+        mark: [cell.seed for cell in row.cells if mark in cell.marks] for cell in row.cells for mark in cell.marks
+    }
+    own = dict.fromkeys(mark if len(seeds) == len(row.cells) else f"{mark} (seed {', '.join(map(str, seeds))})"
+                        for mark, seeds in marked.items())  # fmt: skip
     own |= dict.fromkeys(f"seed {seed}: {problem}" for seed, problem in row.problems.items())
     for mark in own:
         if mark not in notes:
@@ -111,6 +115,10 @@ def _legend(table: Table, lines: Sequence[Line]) -> list[str]:
         legend.append("± is the standard deviation over seeds")
     if any(place.interval for place in places):
         legend.append("[low, high] is the 95 % bootstrap interval over images and, with several, seeds")
+        bare = [column.title for place, column in enumerate(table.columns)
+                if not any(line.places[place].interval for line in lines)]  # fmt: skip
+        if bare:
+            legend.append(f"no interval, bold or underline for {', '.join(bare)}: no counts by image are kept of it")
     if any(place.best for place in places):
         legend.append("bold: the best, and what is not worse beyond chance (paired bootstrap over images, Holm, 0.05)")
     if any(place.beats for place in places) and table.reference is not None:

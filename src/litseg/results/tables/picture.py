@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from litseg.results.tables.layout import Summaries
 from litseg.results.tables.table import Column, Table
 
-MOST_PANELS = 6
+MOST_PANELS = 8
 INK, OURS, PUBLISHED = "#333333", "#2563a8", "#c2410c"
 
 
@@ -24,6 +24,7 @@ def write_picture(table: Table, found: Summaries, path: Path) -> None:
     panels[0].set_ylim(len(table.rows) - 0.4, -0.6)
     shown = "dot: mean, ticks: seeds, line: 95 % interval"
     shown += ", diamond: published" if any(row.published for row in table.rows) else ""
+    shown += f"; not shown: {', '.join(each.title for each in left)}" if (left := table.columns[MOST_PANELS:]) else ""
     figure.supxlabel(shown, fontsize=8, color=INK)
     figure.savefig(path, dpi=150)
 

@@ -134,7 +134,7 @@ class Table:
     Attributes:
         name: in the config.
         scale: `full`, or what it was scaled down to.
-        changes: what the scale changes, by row: setting -> `full -> here`; empty at full scale.
+        changes: of the settings, by row: setting -> `full -> here`; empty where the table is as its file has it.
         reference: name of the row that others are compared with.
     """
 
@@ -148,6 +148,11 @@ class Table:
     reference: str | None = None
     scale: str = "full"
     changes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def variant(self) -> str:
+        """Its scale, and whether there is more that is not as its file has it."""
+        return "full, changed" if self.scale == "full" and self.changes else self.scale
 
     def row(self, name: str) -> Row:
         """By its name."""

@@ -20,7 +20,7 @@ def print_table(table: Table, found: Summaries, verdicts: Sequence[Verdict], rec
     """Prints it; `record` says where the numbers come from."""
     laid = layout(table, found)
     seeds = any(line.seeds for line in laid.lines)
-    grid = RichTable("", title=f"{table.title} ({table.scale})", title_justify="left", show_lines=_tall(laid.lines))
+    grid = RichTable("", title=f"{table.title} ({table.variant})", title_justify="left", show_lines=_tall(laid.lines))
     for head in (*laid.heads, *(["seeds"] if seeds else [])):
         grid.add_column(head, justify="right")
     for line in laid.lines:

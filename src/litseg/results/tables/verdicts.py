@@ -51,8 +51,9 @@ def _missing(row: Row) -> Verdict:
 def _published(table: Table, row: Row, column: Column, summary: Summary) -> Verdict:
     published, what = row.published[column.name], f"{row.title}, {column.title}"
     ours = f"{row.shown(summary.mean, column)}, published {published:.10g}"
-    if table.scale != "full":
-        return Verdict("scaled", what, f"{ours}: scaled down, no claim about the value")
+    if table.scale != "full" or table.changes.get(row.name):
+        how = "scaled down" if table.scale != "full" else "other settings"
+        return Verdict("scaled", what, f"{ours}: {how}, no claim about the value")
     tolerance = row.tolerance.get(column.name)
     if tolerance is None:
         return Verdict("within", what, f"{ours}: no tolerance is known, no claim")
@@ -103,6 +104,6 @@ def against_committed(
             ours, what = found[row.name, column.name].mean, f"{row.title}, {column.title}"
             difference = abs(ours - mean)
             inside = difference <= allowed or (math.isnan(ours) and math.isnan(mean))
-            shown = f"{ours:.{column.digits}f}, committed {mean:.{column.digits}f} ± {allowed:.{column.digits}f}"
+            shown = f"{ours:.{column.digits}f}, committed {mean:.{column.digits}f}, {allowed:.{column.digits}f} allowed"
             judged.append(Verdict("within" if inside else "outside", what, shown))
     return judged
