@@ -25,8 +25,8 @@ usage: litseg sweep sweep=NAME [option=value ...] [words of train.py ...]
 
 Every trial is a training with a folder of its own, FOLDER/trials/<number>. One that fails is recorded with its reason
 and costs no other. The same command again goes on with what is left; a second one at the same time, also on another
-machine that shares FOLDER, takes part. FOLDER then holds trials.csv, history.png, importance.png, and an experiment to
-train with the best values.
+machine that shares FOLDER, takes part. FOLDER then holds trials.csv, history.png, importance.png from four finished
+trials on, and an experiment to train with the best values.
 """
 
 

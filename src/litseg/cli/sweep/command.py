@@ -116,6 +116,8 @@ def _finish(sweep: Sweep, study: Study) -> list[Row]:
     show_table(sweep, found)
     print(f"wrote {', '.join(['trials.csv', 'history.png', *(['importance.png'] if plotted else [])])} to "
           f"{os.path.relpath(sweep.folder)}")  # fmt: skip
+    if not plotted:
+        print("no importance.png: it wants two parameters, and four finished trials that differ")
     left = sum(not trial.state.is_finished() for trial in trials)
     if left:
         print(f"{left} trials have not ended; another runner is at them, or the same command goes on with them")

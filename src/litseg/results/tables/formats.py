@@ -76,7 +76,17 @@ def latex(table: Table, found: Summaries) -> str:
     """A `tabular` for the package booktabs, with caption."""
     laid = layout(table, found)
     rows = [" & ".join([escaped(titled(line)), *map(_in_latex, line.places)]) + r" \\" for line in laid.lines]
-    caption = ". ".join([table.title, *([table.convention] if table.convention else []), *laid.legend]) + "."
+    caption = (
+        ". ".join(
+            [
+                table.title,
+                *([table.convention] if table.convention else []),
+                *([f"Scale: {table.variant}"] if table.variant != "full" else []),
+                *laid.legend,
+            ]
+        )
+        + "."
+    )
     return "\n".join([
         r"\begin{table}", r"  \centering", rf"  \caption{{{escaped(caption)}}}", rf"  \label{{tab:{table.name}}}",
         rf"  \begin{{tabular}}{{l{'r' * len(laid.heads)}}}", r"    \toprule",
