@@ -38,7 +38,7 @@ Numbers = dict[tuple[str, int], dict[str, float]]
 
 
 def numbers(output: Path) -> Numbers:
-    found = json.loads((output / "losses_on_shapes" / "full" / "cells.json").read_text())["cells"]
+    found = json.loads((output / "losses_on_shapes" / "full-changed" / "cells.json").read_text())["cells"]
     return {(each["row"], each["seed"]): each["scores"] for each in found}
 
 
@@ -58,7 +58,7 @@ def expected(undisturbed: Path) -> Numbers:
 def test_a_table(undisturbed: Path, expected: Numbers) -> None:
     assert len(expected) == 6
     assert len(finished(undisturbed)) == 6
-    folder = undisturbed / "losses_on_shapes" / "full"
+    folder = undisturbed / "losses_on_shapes" / "full-changed"
     assert {path.name for path in folder.iterdir()} == {
         "table.md", "table.tex", "table.csv", "table.html", "table.png", "cells.json"
     }  # fmt: skip
@@ -122,7 +122,7 @@ def test_a_cell_that_crashes_and_one_that_diverges_cost_no_other(tmp_path: Path)
     done = run(tmp_path, "seeds=[0]", "~rows.dice.words", crash, "~rows.mse.words", diverge)
     assert done.returncode == 1
     assert len(finished(tmp_path)) == 1
-    text = (tmp_path / "losses_on_shapes" / "full" / "table.md").read_text()
+    text = (tmp_path / "losses_on_shapes" / "full-changed" / "table.md").read_text()
     assert "killed by SIGSEGV" in text
     assert "exit code 3" in text
     assert "Traceback" not in done.stderr
@@ -146,9 +146,10 @@ def test_two_runners_share_the_work(expected: Numbers, tmp_path: Path) -> None:
 def test_a_stopped_table_saves_and_goes_on(tmp_path: Path, launcher: str, number: signal.Signals) -> None:
     if launcher == "ray":
         pytest.importorskip("ray", reason="needs the extra ray")
-    words = ("only=[ce]", "seeds=[0]", f"launcher={launcher}", "trainer.max_epochs=2000")
+    words = ("only=[ce]", "seeds=[0]", f"launcher={launcher}")
     with (tmp_path / "said").open("w") as said:
-        process = subprocess.Popen(command(tmp_path, *words), cwd=CONF.parent, stdout=said, stderr=said)
+        last = (*TINY, "trainer.max_epochs=2000")
+        process = subprocess.Popen(command(tmp_path, *words, last=last), cwd=CONF.parent, stdout=said, stderr=said)
         until = time.monotonic() + 300
         while (
             not any(path.read_text().count("\n") > 3 for path in tmp_path.glob("cells/*/runs/*/*/metrics.csv"))
@@ -189,7 +190,7 @@ def test_jobs_of_a_cluster_that_outlive_their_runner_are_waited_for(expected: Nu
 def test_a_limited_run_is_marked(tmp_path: Path) -> None:
     done = run(tmp_path, "only=[ce]", "seeds=[0]", last=(*TINY, "+trainer.limit_train_batches=2"))
     assert done.returncode == 0, done.stdout
-    assert "limited: limit_train_batches=2" in (tmp_path / "losses_on_shapes" / "full" / "table.md").read_text()
+    assert "limited: limit_train_batches=2" in (tmp_path / "losses_on_shapes" / "full-changed" / "table.md").read_text()
 
 
 def test_check_needs_a_committed_table_where_nothing_is_published(tmp_path: Path) -> None:

@@ -134,14 +134,14 @@ def _refuse_to_keep(other: Sequence[str]) -> None:
 
 def _committed(spec: TableSpec, changed: Mapping[str, str]) -> dict[str, dict[str, tuple[float, float]]]:
     path = COMMITTED / spec.name / spec.scale / "table.csv"
-    if changed:
-        found = ", ".join(f"{key}: {change}" for key, change in changed.items())
-        raise UserError(f"check=true: compares with {path}, which has other settings; leave out: {found}")
     if not path.is_file():
         raise UserError(
             f"check=true: nothing is published for table={spec.name}, and {path} is not there to compare with; "
             "make it with keep=true and commit it"
         )
+    if changed:
+        found = ", ".join(f"{key}: {change}" for key, change in changed.items())
+        raise UserError(f"check=true: compares with {path}, which has other settings; leave out: {found}")
     return read_committed(path.read_text())
 
 
