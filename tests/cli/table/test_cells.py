@@ -145,3 +145,12 @@ def test_a_row_whose_words_do_not_compose_is_named(tmp_path: Path) -> None:
         wanted(tmp_path, ["rows.dice.words=['loss=dicee']"])
     with pytest.raises(UserError, match=r"of the table, check=\?"):
         wanted(tmp_path, ["sheck=true"])
+
+
+def test_a_row_is_evaluated_by_its_own_words(tmp_path: Path) -> None:
+    spec, found = wanted(tmp_path, ["+rows.dice.evaluate=['window=16','metrics=[]']"])
+    requests = {}
+    for each in found:
+        each.write_request(spec)
+        requests[each.row.name] = json.loads((each.folder / REQUEST).read_text())["evaluate"]
+    assert requests == {"ce": ["metrics=[boundary,calibration]"], "dice": ["window=16", "metrics=[]"]}

@@ -124,7 +124,7 @@ def _wanted(spec: TableSpec, row: RowSpec, seed: int, cfg: DictConfig, data: str
     if row.statistic is None:
         parts |= {
             "config": config_hash(_without(redacted(cfg), HARMLESS)),
-            "evaluate": spec.evaluate,
+            "evaluate": spec.evaluate if row.evaluate is None else row.evaluate,
             "split": spec.split,
         }
     else:

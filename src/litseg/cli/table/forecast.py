@@ -50,6 +50,7 @@ def _measure(spec: TableSpec, missing: Sequence[Wanted], launcher: Launcher) -> 
         waiting = {}
         for name, cell in first.items():
             cell.write_request(spec)
+            (cell.folder / FORECAST).unlink(missing_ok=True)  # of an earlier plan
             waiting[file_name(name)] = cell
         jobs = [Job(name, TARGET, (str(cell.folder),), cell.folder) for name, cell in waiting.items()]
         running = 0
