@@ -142,8 +142,8 @@ def test_the_batch_script_queues_the_job_again_and_its_second_part_finishes(
     folder = only_run(tmp_path)
     result = json.loads((folder / "result.json").read_text())
     assert (result["world_size"], result["epochs"]) == (tasks, 3)
-    ids = {path.name.split("-")[-1] for path in (folder / "wandb").glob("offline-run-*")}
-    assert ids == {result["wandb_run_id"]}
+    files = {path.stem for path in (folder / "wandb").glob("offline-run-*/*.wandb")}
+    assert files == {f"run-{result['wandb_run_id']}"}
     assert len((tmp_path / "told").read_text().splitlines()) == 1
 
 

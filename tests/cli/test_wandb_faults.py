@@ -37,7 +37,7 @@ def test_a_second_process_in_the_folder_goes_on_with_the_same_run(tmp_path: Path
     (name,) = [line for line in first.splitlines() if line.startswith("id ")]
     assert name in second
     assert name == f"id {(tmp_path / 'run' / 'wandb_run_id').read_text().strip()}"
-    assert {path.name.rpartition("-")[2] for path in (tmp_path / "run" / "wandb").glob("offline-run-*")} == {name[3:]}
+    assert {path.stem for path in (tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb")} == {f"run-{name[3:]}"}
 
 
 @pytest.mark.parametrize("behaviour", ["silent", "401", "429", "500"])
