@@ -29,8 +29,8 @@ $(READY): $(LOCK) pyproject.toml
 train: $(READY) ## train, test and picture a U-Net with Dice loss on the embedded data (ARGS="loss=ce seed=1" adds overrides)
 	$(BIN)/python train.py experiment=unet_dice logger=csv $(ARGS)
 
-test: $(READY) ## the test suite (ARGS="-k dice" adds pytest options)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## the test suite, a process for each core, four at most (ARGS="-k dice" adds pytest options)
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(ARGS)
 
 test-faults: $(READY) ## the tests that are slow by nature: real kills, signals, launchers
 	$(BIN)/python -m pytest -m faults $(ARGS)
