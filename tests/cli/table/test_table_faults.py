@@ -167,6 +167,22 @@ def test_a_stopped_table_saves_and_goes_on(tmp_path: Path, launcher: str, number
     assert list(tmp_path.glob("cells/*/runs/*/*/checkpoints/*.ckpt"))
 
 
+def test_a_stopped_table_shows_what_is_there(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(tmp_path, "only=[ce]"), cwd=CONF.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    until = time.monotonic() + 300
+    while not finished(tmp_path) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode == 143, said
+    assert "2 cells, 1 there, 1 missing" in said
+    assert "1 of 2" in said
+    assert "so far; no files are written of a table in part" in said
+    assert not (tmp_path / "losses_on_shapes").exists()
+
+
 def test_jobs_of_a_cluster_that_outlive_their_runner_are_waited_for(expected: Numbers, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="needs the extra slurm")
     cluster = ("launcher=submitit", "launcher.cluster=local", f"launcher.folder={tmp_path}/submitit", "launcher.cpus=1")

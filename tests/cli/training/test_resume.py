@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from omegaconf import OmegaConf
 
+from litseg.cli.training.resume import differences
 from tests.cli.conftest import TINY, RunTrain, only_run
 from tests.cli.fault import WORDS
 
@@ -45,6 +47,20 @@ def broken(run_train: RunTrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("FAULT")
     assert stop.value.code == 143
     return only_run(tmp_path)
+
+
+def test_differences_name_the_innermost_keys_in_lists_of_steps_too() -> None:
+    flip, crop = {"_target_": "Flip", "p": 0.5}, {"_target_": "Crop", "height": 64}
+    before = OmegaConf.create({"run_folder": None, "steps": [flip, crop], "size": [1, 2], "penalty": {}, "heads": None})
+    after = before.copy()
+    after.update({"steps": [flip, crop | {"height": 32}], "size": [1, 3], "penalty": {"l1": 1}, "heads": {"n": 2}})
+    assert differences(before, after) == {
+        "steps.1.height": "64 -> 32", "size": "[1, 2] -> [1, 3]", "penalty.l1": "(absent) -> 1",
+        "heads": "None -> {'n': 2}",
+    }  # fmt: skip
+    after = before.copy()
+    after.steps = [flip]
+    assert list(differences(before, after)) == ["steps"]
 
 
 @pytest.mark.parametrize(("name", "code", "state"), [

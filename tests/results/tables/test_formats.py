@@ -100,6 +100,13 @@ def test_picture(tmp_path: Path) -> None:
         assert len(picture.convert("RGB").getcolors(10**6) or ()) > 20
 
 
+def test_picture_of_a_turned_table_has_a_panel_for_each_row(tmp_path: Path) -> None:
+    columns = [replace(table().columns[0], name=f"c{place}", title=f"column {place}") for place in range(12)]
+    write_picture(wide := replace(table(), columns=columns), summaries(wide), tmp_path / "table.png")
+    with Image.open(tmp_path / "table.png") as picture:
+        assert picture.size == (1410, 807)  # 2.2 + 3 * 2.4 and 1.3 + 12 * 0.34 inches, 150 pixels each
+
+
 def test_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     found = table()
     print_table(found, summaries(found), verdicts(found, summaries(found)), ["commit 0123"])

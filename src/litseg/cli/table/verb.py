@@ -18,6 +18,7 @@ from litseg.results import code_state
 from litseg.results.tables.formats import read_committed
 from litseg.results.tables.statistics import summaries
 from litseg.results.tables.table import Cell, Row, Table
+from litseg.results.tables.terminal import print_table
 from litseg.results.tables.verdicts import against_committed, verdicts
 
 HELP = """\
@@ -119,9 +120,16 @@ def _train(cfg: DictConfig, spec: TableSpec, wanted: Sequence[Wanted]) -> tuple[
         return train_missing(spec, wanted, _launcher(cfg))
     except Stopped as stopped:  # the jobs have saved
         print(f"stopped by {stopped}: {_state(wanted)}; the same command goes on", file=sys.stderr)
+        _print_so_far(aggregate(spec, wanted, {}))
         raise SystemExit(stopped.exit_code) from stopped
     finally:
         stop.uninstall()
+
+
+def _print_so_far(table: Table) -> None:
+    """Writes no files: those of a whole table would go."""
+    if any(row.cells for row in table.rows):
+        print_table(table, summaries(table), [], ["so far; no files are written of a table in part"])
 
 
 def _refuse_to_keep(other: Sequence[str]) -> None:

@@ -62,9 +62,7 @@ def find_run(cfg: DictConfig, words: Sequence[str]) -> Resumed | None:
 
 def differences(before: DictConfig, after: DictConfig) -> dict[str, str]:
     """By key, `old -> new` where two configs differ in what makes the experiment."""
-    old, new = _flat(_experiment(before)), _flat(_experiment(after))
-    keys = [key for key in {**old, **new} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
-    return {key: f"{old.get(key, _ABSENT)} -> {new.get(key, _ABSENT)}" for key in keys}
+    return _changes(_experiment(before), _experiment(after))
 
 
 def experiment_hash(cfg: DictConfig) -> str:
@@ -152,7 +150,21 @@ def _moved(node: Any, before: str, after: str) -> Any:
     return after + node[len(before) :] if inside else node
 
 
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(node, dict) and node:
-        return {key: value for name in node for key, value in _flat(node[name], f"{prefix}{name}.").items()}
-    return {prefix.removesuffix("."): node}
+def _changes(old: Any, new: Any, key: str = "") -> dict[str, str]:
+    """Of nodes that differ, the innermost; in lists of as many items too, such as steps of an augmentation."""
+    if old == new:
+        return {}
+    pairs = _pairs(old, new)
+    if pairs is None:
+        return {key: f"{old} -> {new}"}
+    return {each: change for name, pair in pairs.items()
+            for each, change in _changes(*pair, f"{key}.{name}" if key else str(name)).items()}  # fmt: skip
+
+
+def _pairs(old: Any, new: Any) -> dict[Any, tuple[Any, Any]] | None:
+    """What two nodes hold under the same name; None where that says less than the nodes."""
+    before, after = ({} if node is _ABSENT else node for node in (old, new))
+    if isinstance(before, dict) and isinstance(after, dict) and (before or after):
+        return {name: (before.get(name, _ABSENT), after.get(name, _ABSENT)) for name in {**before, **after}}
+    of_mappings = isinstance(old, list) and isinstance(new, list) and all(isinstance(each, dict) for each in old + new)
+    return dict(enumerate(zip(old, new, strict=True))) if of_mappings and len(old) == len(new) else None

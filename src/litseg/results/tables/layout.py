@@ -63,9 +63,14 @@ def layout(table: Table, found: Summaries) -> Layout:
     notes: list[str] = []
     lines = tuple(_line(table, row, found, notes) for row in table.rows)
     heads, legend = tuple(_head(column) for column in table.columns), tuple(_legend(table, lines))
-    if len(heads) > max(MOST_COLUMNS, len(lines)):
+    if is_turned(table):
         heads, lines = tuple(titled(line) for line in lines), _turned(heads, lines)
     return Layout(heads, lines, tuple(notes), legend)
+
+
+def is_turned(table: Table) -> bool:
+    """Whether its columns are shown as lines: of many columns and fewer rows, such as classes and their statistics."""
+    return len(table.columns) > max(MOST_COLUMNS, len(table.rows))
 
 
 def _turned(heads: tuple[str, ...], lines: tuple[Line, ...]) -> tuple[Line, ...]:
