@@ -90,13 +90,13 @@ def is_held(folder: Path) -> bool:
     return file is None
 
 
-def unfinished_runs(output: Path, config_hash: str) -> list[Path]:
-    """Run folders of this config below `output` that began to train and did not finish, the newest first."""
+def unfinished_runs(output: Path, config_hash: str | None) -> list[Path]:
+    """Run folders of this config (None: any) below `output` that began to train and did not finish, newest first."""
     found = []
     for path in output.glob("*/*/status.json"):
         status = read_status(path.parent)
-        ended = status.get("state") == "finished" or status.get("exit_code") == REFUSED
-        if status.get("config_hash") == config_hash and not ended and not is_held(path.parent):
+        ended = status.get("state") in (None, "finished") or status.get("exit_code") == REFUSED
+        if config_hash in (None, status.get("config_hash")) and not ended and not is_held(path.parent):
             found.append(path.parent)
     return sorted(found, key=lambda folder: folder.name, reverse=True)
 

@@ -27,3 +27,9 @@ def refuse() -> int:
     """A user's mistake."""
     print("error: no such loss", file=sys.stderr)
     return 2
+
+
+def break_down() -> int:
+    """A fault that does not pass, in words of a library."""
+    print("RuntimeError: [/gloo/pair.cc:534] closed by [peer]", file=sys.stderr)
+    return 1

@@ -51,6 +51,17 @@ def test_a_key_is_config_code_data_and_seed(tmp_path: Path, monkeypatch: pytest.
     assert not set(keys(tmp_path)) & set(before)
 
 
+def test_a_statistic_depends_on_what_is_made_of_its_files(tmp_path: Path) -> None:
+    counted = "+rows.pixels={statistic: class_pixels}"
+
+    def key(*last: str) -> str:
+        spec = read_spec(*compose_table(["table=losses_on_shapes", "only=[pixels]", counted, *TINY, *last]))
+        return wanted_cells(spec)[0].key
+
+    assert key("data.resize=[16,16]") != key()
+    assert key("loader.workers=1", "optimizer.lr=1") == key()
+
+
 def test_what_changes_no_number_changes_no_key(tmp_path: Path) -> None:
     before = keys(tmp_path)
     other = tmp_path / "elsewhere"
@@ -138,6 +149,12 @@ def test_what_the_command_line_changes(tmp_path: Path) -> None:
     spec, _ = wanted(tmp_path, [], ["trainer.max_epochs=3", "loader.workers=0"])
     assert changed_by_words(spec)["trainer.max_epochs"] == "8 -> 3"
     assert "loader.workers" not in changed_by_words(spec)  # it changes no number
+
+
+def test_words_of_the_table_itself_are_changes_of_every_row(tmp_path: Path) -> None:
+    spec, _ = wanted(tmp_path, ["evaluate=['metrics=[boundary]']"])
+    assert changed_by_words(spec) == {"evaluate": "['metrics=[boundary]']"} | changed_by_words(wanted(tmp_path)[0])
+    assert all(each["evaluate"] == "['metrics=[boundary]']" for each in changes(spec).values())
 
 
 def test_a_row_whose_words_do_not_compose_is_named(tmp_path: Path) -> None:

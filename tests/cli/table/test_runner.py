@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from litseg.cli.table import runner
-from litseg.cli.table.cells import CELL, Wanted
+from litseg.cli.table.cells import CELL, REQUEST, Wanted
 from litseg.cli.table.runner import Problems, train_missing
 from litseg.jobs.lease import Lease
 from litseg.jobs.local import LocalLauncher
@@ -47,12 +47,22 @@ def test_a_mistake_is_not_and_its_message_is_kept(tmp_path: Path, monkeypatch: p
     assert not any(cell.is_finished() for cell in cells)
 
 
+def test_what_a_job_says_may_look_like_the_terminals_markup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, problems, code = train(tmp_path, "break_down", monkeypatch)
+    assert set(problems.values()) == {"exit code 1, RuntimeError: [/gloo/pair.cc:534] closed by [peer]"}
+    assert code == 1
+    assert "[/gloo/pair.cc:534] closed by [peer]" in capsys.readouterr().err
+
+
 def test_a_cell_that_another_runner_holds_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "ELSEWHERE", 0.1)
     spec, cells = wanted(tmp_path)
     cells[0].folder.mkdir(parents=True)
     held = Lease.take(cells[0].folder)
     assert held is not None
+    (cells[0].folder / REQUEST).write_text("of the other runner")
     calls = 0
 
     def other_runner_ends(_: float) -> None:
@@ -66,5 +76,6 @@ def test_a_cell_that_another_runner_holds_is_waited_for(tmp_path: Path, monkeypa
     monkeypatch.setattr(runner, "TARGET", f"{TARGETS}:finish")
     assert train_missing(spec, cells, LocalLauncher(at_once=2, threads=1)) == ({}, 0)
     assert calls >= 3
+    assert (cells[0].folder / REQUEST).read_text() == "of the other runner"
     assert not (cells[0].folder / "begun").exists()
     assert all((cell.folder / "begun").read_text() == "x" for cell in cells[1:])

@@ -12,6 +12,12 @@ def test_scores_that_cells_have(score: str, tmp_path: Path) -> None:
     refuse_misspelt_columns(wanted(tmp_path, [f"columns.miou.score={score}"])[0])
 
 
+@pytest.mark.parametrize("score", ["train/miou", "val/bf", "val/batch_iou/wire"])
+def test_scores_of_splits_that_nobody_evaluates(score: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"no cell has the score '{score}'"):
+        refuse_misspelt_columns(wanted(tmp_path, [f"columns.miou.score={score}"])[0])
+
+
 @pytest.mark.parametrize(
     ("score", "near"), [("test/miuo", "test/miou"), ("test/iou/dott", "test/iou/dot"), ("miou", "test/miou")]
 )

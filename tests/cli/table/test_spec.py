@@ -73,6 +73,28 @@ def test_tables_that_are_not_as_their_file_has_them() -> None:
     ]  # fmt: skip
 
 
+def test_words_that_change_the_table_itself_are_kept(data: Path) -> None:
+    spec = read("table=losses_on_shapes", "only=[ce]", "seeds=[1]", "rows.ce.words=['loss=dice']", "title=other")
+    assert spec.reworded == {"rows.ce.words": "['loss=dice']"}
+
+
+def test_what_a_scale_changes_of_the_evaluation(data: Path) -> None:
+    assert read("table=unet_vessels", "scale=cpu").evaluated["drive_ce"] == "window=64 stride=42 -> window=32 stride=21"
+    assert read("table=unet_vessels").evaluated == {}
+    assert read("table=segnet_camvid", "scale=cpu").evaluated == {}
+
+
+@pytest.mark.parametrize(("word", "message"), [
+    ("+columns.miou.better=max", "better: expected higher, lower or null, got 'max'"),
+    ("+rows.ce.published=81.3", r"published: expected values by column, such as {miou: 81.3}, got 81.3"),
+    ("+rows.ce.published={miou: '81,3'}", "published.miou: expected a number, such as 81.3, got '81,3'"),
+    ("+rows.ce.tolerance={miou: {relative: much}}", "tolerance.miou: expected a number, such as 81.3, got 'much'"),
+])  # fmt: skip
+def test_values_that_are_none(word: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read("table=losses_on_shapes", word)
+
+
 def test_tolerances(data: Path) -> None:
     rows = {row.name: row for row in read("table=camvid_class_weights").rows}
     assert rows["weights"].tolerance["sky"] == Tolerance(relative=1e-4)
@@ -83,8 +105,8 @@ def test_a_row_whose_data_are_not_here_is_left_out_and_said(data: Path) -> None:
     (data / "drive").rmdir()
     spec = read("table=unet_vessels")
     assert {row.root for row in spec.rows} == {"chase_db1"}
-    assert any("drive_ce is left out" in line and "roots.drive=" in line for line in spec.left_out)
-    assert read("table=unet_vessels", "only=[chase_db1_ce]").left_out == ()  # its data are not asked for
+    assert spec.left_out == {"drive": ("drive_ce", "drive_ce_3dice")}
+    assert read("table=unet_vessels", "only=[chase_db1_ce]").left_out == {}  # its data are not asked for
     with pytest.raises(UserError, match=r"roots\.drive: expected the folder"):
         read("table=unet_vessels", "only=[drive_ce]")
 

@@ -48,11 +48,23 @@ def test_a_scaled_table_says_what_it_changes_once() -> None:
 
 def test_latex_is_escaped_and_balanced() -> None:
     text = latex(found := table(), summaries(found))
-    assert r"Dice \& co & \underline{\textbf{61.0 $\pm$ 1.4}} (61.5) & 10.0 $\pm$ 0.0 \\" in text
+    assert r"Dice \& co & \underline{\textbf{61.0 $\pm$ 1.4}} (61.5) & 10.0 $\pm$ 0.0 & 2 \\" in text
+    assert r"Lovász (1) (2) & \underline{\textbf{61.0}} & 10.0 & 1 of 2 \\" in text
+    assert r"\par\footnotesize (2) seed 1: killed by SIGSEGV" in text
+    assert r"Published: a paper.}" in text
+    assert "[low, high]" not in text
     assert r"mIoU, \%" in text
     assert text.count("{") == text.count("}")
-    assert r"\begin{tabular}{lrr}" in text
+    assert r"\begin{tabular}{lrrr}" in text
+    assert escaped("β ≥ 1") == r"$\beta$ $\geq$ 1"
     assert escaped("a_b~{1}\\") == r"a\_b\textasciitilde{}\{1\}\textbackslash{}"
+
+
+def test_latex_says_once_how_many_seeds_all_rows_have() -> None:
+    whole = replace(table(), rows=table().rows[:2])
+    text = latex(whole, summaries(whole))
+    assert "Seeds: 2." in text
+    assert r"\begin{tabular}{lrr}" in text
 
 
 def test_csv_comes_back() -> None:
@@ -60,6 +72,7 @@ def test_csv_comes_back() -> None:
     read = read_committed(comma_separated(found, values := summaries(found)))
     assert read["ce"]["miou"] == (values["ce", "miou"].mean, values["ce", "miou"].std)
     assert math.isnan(read["lovasz"]["miou"][1])
+    assert "uncommitted changes; seed 1: killed by SIGSEGV" in comma_separated(found, values)
 
 
 def test_html_is_one_file_and_escapes() -> None:
@@ -108,9 +121,14 @@ def test_picture_of_a_turned_table_has_a_panel_for_each_row(tmp_path: Path) -> N
 
 
 def test_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    found = table()
+    made = table()
+    found = replace(made, title="Losses [a/b]", rows=[replace(made.rows[0], title="CE [/ours]"), *made.rows[1:]],
+                    columns=[replace(made.columns[0], title="mIoU [val]"), made.columns[1]])  # fmt: skip
     print_table(found, summaries(found), verdicts(found, summaries(found)), ["commit 0123"])
     printed = capsys.readouterr().out
     assert "51.0 ± 1.4" in printed
     assert "verdicts: 1 missing, 1 within, 1 holds, 1 fails" in printed
     assert "(2) seed 1: killed by SIGSEGV" in printed
+    assert "Losses [a/b] (full)" in printed  # rich would take brackets for its own
+    assert "CE [/ours]" in printed
+    assert "mIoU [val], %" in printed

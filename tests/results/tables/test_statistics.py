@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.stats
 
-from litseg.results.tables.statistics import against, holm, p_value, row_replicates, summaries
+from litseg.results.tables.statistics import holm, p_value, row_replicates, summaries
 from litseg.results.tables.table import Row
 from tests.results.tables.example import COLUMNS, cell, table
 
@@ -51,10 +52,58 @@ def test_lower_is_better_where_the_column_says_so() -> None:
     assert not found["dice", "miou"].best
 
 
-def test_rows_of_other_images_are_not_compared() -> None:
-    rows = (Row("a", "a", (0,), (cell(0, 0.5),)), Row("b", "b", (0,), (cell(0, 0.9, images="others"),)))
-    replicates = {row.name: row_replicates(row, COLUMNS[0]) for row in rows}
-    assert against("a", ["a", "b"], replace(table(), rows=rows), replicates) == {}  # type: ignore[arg-type]
+def test_rows_of_other_images_are_judged_on_their_own() -> None:
+    here = [Row(name, name, (0,), (cell(0, miou),)) for name, miou in (("a", 0.8), ("b", 0.7))]
+    there = [Row(name, name, (0,), (cell(0, miou, images="others"),)) for name, miou in (("c", 0.5), ("d", 0.6))]
+    alone = Row("e", "e", (0,), (cell(0, 0.9, images="of its own"),))
+    found = summaries(replace(table(), rows=(*here, *there, alone), reference="b"))
+    assert [found[name, "miou"].best for name in "abcde"] == [True, False, False, True, False]
+    assert [found[name, "miou"].beats for name in "abcde"] == [True, False, False, False, False]
+    assert found["c", "miou"].p is None
+
+
+def _with_replicates(name: str, miou: float, drawn: np.ndarray) -> Row:
+    return Row(name, name, (0,), (replace(cell(0, miou), replicates={"test/miou": drawn.astype(np.float32)}),))
+
+
+def test_an_undefined_score_is_no_evidence() -> None:
+    noise, gone = np.random.default_rng(0).normal(0, 0.01, 1000), np.full(1000, np.nan)
+    rows = (_with_replicates("a", np.nan, gone), _with_replicates("b", 0.9, 0.9 + noise),
+            _with_replicates("c", 0.2, 0.2 + noise))  # fmt: skip
+    found = summaries(replace(table(), rows=rows, reference="c"))
+    assert [found[name, "miou"].best for name in "abc"] == [False, True, False]
+    assert found["a", "miou"].interval is None
+    assert p_value(gone) == 1.0
+
+
+def test_resamples_without_the_class_are_left_out() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.01, 1000)
+    some = np.where(np.arange(1000) % 3 == 0, np.nan, 0.5 + noise)
+    rows = (_with_replicates("a", 0.5, some), _with_replicates("b", 0.5, 0.5 + noise))
+    found = summaries(replace(table(), rows=rows, reference="b"))
+    assert found["a", "miou"].interval == pytest.approx(np.nanpercentile(100 * some, [2.5, 97.5]), rel=1e-5)
+    assert found["a", "miou"].p == 1.0
+    two = replace(rows[0], seeds=(0, 1), cells=(*rows[0].cells, *rows[1].cells))
+    drawn = row_replicates(two, COLUMNS[0])
+    assert drawn is not None
+    assert np.isnan(drawn).mean() < 0.15  # only where both drawn seeds have none
+
+
+def test_many_rows_can_still_be_told_apart() -> None:
+    low = [_with_replicates(f"low {place}", 0.1, 0.1 + np.random.default_rng(place).normal(0, 0.01, 1000))
+           for place in range(60)]  # fmt: skip
+    high = _with_replicates("high", 0.9, 0.9 + np.random.default_rng(99).normal(0, 0.01, 1000))
+    found = summaries(replace(table(), rows=(*low, high), reference="low 0"))
+    assert found["high", "miou"].best
+    assert found["high", "miou"].beats
+    assert not any(found[row.name, "miou"].best for row in low)
+
+
+def test_the_normal_tail_is_that_of_scipy() -> None:
+    drawn = np.random.default_rng(0).normal(5.0, 1.0, 1000)
+    expected = 2 * scipy.stats.norm.sf(drawn.mean() / drawn.std())
+    assert p_value(drawn) == pytest.approx(expected)
+    assert p_value(-drawn) == pytest.approx(expected)
 
 
 def test_equal_rows_do_not_differ() -> None:

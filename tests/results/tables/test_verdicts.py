@@ -54,11 +54,44 @@ def test_a_direction_counts_the_seeds_that_both_rows_have() -> None:
     assert verdicts(found, summaries(found))[-1].text == "holds in 1 of 1 seeds (+10.0)"
 
 
+def test_a_value_that_cannot_be_judged_says_so() -> None:
+    rows = [replace(row, tolerance={}) for row in table().rows]
+    judged = verdicts(found := replace(table(), rows=rows), summaries(found))
+    assert [each.kind for each in judged] == ["missing", "unjudged", "holds", "fails"]
+    assert not judged[1].failed
+    assert not judged[1].claims
+    left = replace(table(), rows=table().rows[1:])
+    assert [(each.kind, each.text) for each in verdicts(left, summaries(left))[-2:]] == [
+        ("unjudged", "not in this table: ce"), ("unjudged", "not in this table: ce")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("scale", ["full", "cpu"])
+@pytest.mark.parametrize("tolerance", [{}, {"miou": Tolerance(absolute=100.0)}])
+def test_an_undefined_score_is_missing(scale: str, tolerance: dict[str, Tolerance]) -> None:
+    made = table(scale)
+    cells = tuple(replace(each, scores={"test/miou": math.nan}) for each in made.rows[1].cells)
+    found = replace(made, rows=(replace(made.rows[1], tolerance=tolerance, cells=cells),), directions=())
+    assert [each.kind for each in verdicts(found, summaries(found))] == ["missing"]
+
+
 def test_against_a_committed_table() -> None:
-    found = {("ce", "miou"): Summary(51.0, 1.0, 3), ("dice", "miou"): Summary(61.0, 1.0, 3)}
-    judged = against_committed(table(), found, {"ce": {"miou": (52.0, 0.4)}, "dice": {"miou": (60.0, 0.3)}})
-    assert [each.kind for each in judged] == ["within", "outside"]
-    rounding = against_committed(
-        table(), found, {"ce": {"miou": (51.04, math.nan)}, "dice": {"miou": (61.06, math.nan)}}
-    )
-    assert [each.kind for each in rounding] == ["within", "outside"]
+    found = {(row, column): Summary(51.0, 1.0, 3) for row in ("ce", "dice", "lovasz") for column in ("miou", "ece")}
+    committed = {"ce": {"miou": (52.0, 0.4), "ece": (52.0, 0.3)}, "dice": {"miou": (0.0, 0.1), "ece": (51.0, 0.1)}}
+    judged = against_committed(table(), found, committed)
+    kinds = ["within", "outside", "within", "unjudged", "unjudged"]  # miou of dice has a published value
+    assert [each.kind for each in judged] == kinds
+    assert judged[0].text == "51.0, committed 52.0 ± 3 x 0.40"
+    assert judged[3].text == "51.0: not in the committed table"
+    assert against_committed(table(), found, {}) == []
+
+
+@pytest.mark.parametrize(("trained", "kind"), [(True, "unjudged"), (False, "outside")])
+def test_one_seed_says_nothing_of_what_may_differ_but_a_count_is_exact(trained: bool, kind: str) -> None:
+    row = table().rows[0]
+    record = {"training_seconds": 1.0} if trained else {}
+    row = replace(row, cells=tuple(replace(each, record=record) for each in row.cells))
+    found = {("ce", "miou"): Summary(51.0, math.nan, 1), ("ce", "ece"): Summary(10.0, math.nan, 1)}
+    committed = {"ce": {"miou": (51.04, math.nan), "ece": (10.06, math.nan)}}
+    judged = against_committed(replace(table(), rows=(row,)), found, committed)
+    assert [each.kind for each in judged] == ["within", kind]

@@ -8,16 +8,19 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import yaml
 
 from litseg.cli.errors import CONF, UserError
 from litseg.cli.exit_codes import TRY_AGAIN
-from litseg.cli.table.cells import CELL, REPLICATES, REQUEST
-from litseg.results import code_state, lock, read_status, versions, write_json
+from litseg.cli.table.cells import CELL, REPLICATES, REQUEST, code_hash
+from litseg.cli.training.resume import HARMLESS, is_below
+from litseg.results import code_state, lock, read_status, unfinished_runs, versions, write_json
 
 RUNS, PATIENCE = "runs", 90.0
 LIMITS = ("limit_train_batches", "limit_val_batches", "limit_test_batches", "fast_dev_run", "overfit_batches")
@@ -33,6 +36,8 @@ def main() -> int:
     folder = Path(sys.argv[1])
     request = json.loads((folder / REQUEST).read_text())
     started = time.time()
+    if code_hash() != request["parts"]["code"]:  # an hour in a queue later, the key would not say what was run
+        raise UserError("src/litseg has changed since the table was begun; start it again, for cells of one code")
     held = _hold(folder)
     if held is None:
         print(f"error: another process is still at work in {folder}", file=sys.stderr)
@@ -69,7 +74,10 @@ def train_cell(folder: Path, request: dict[str, Any]) -> int:
     """Trains, or goes on; the exit code is the training's."""
     from litseg.cli import train
 
-    sys.argv = ["train.py", *request["words"], f"output={folder / RUNS}", "resume=auto"]
+    # by its folder: resume=auto would look for all of the config, and start anew where data.root is another one now
+    begun = [f"resume={run}" for run in unfinished_runs(folder / RUNS, None)[:1]]
+    sys.argv = ["train.py", *request["words"], f"output={folder / RUNS}", *begun]
+    sys.modules["__main__"].__spec__ = find_spec(train.__name__)  # what Lightning starts for each further device
     return train.main()
 
 
@@ -105,10 +113,11 @@ def write_cell(folder: Path, request: dict[str, Any], started: float, run: Path)
         images, names = _write_replicates(folder, path.parent, request["split"], found["class_names"])
     write_json(folder / CELL, {
         "key": request["key"], "parts": request["parts"], "seed": request["seed"], "scores": scores, "images": images,
-        "replicates": names, "marks": _marks(run, result),
+        "replicates": names, "marks": _marks(run, result, request["evaluate"] or ()),
         **{key: result[key] for key in ("commit", "dirty", "versions", "device", "threads", "resumes")},
         "run": str(run.relative_to(folder)), "training_seconds": result["seconds"],
-        "images_per_second": result["images_per_second"], "seconds": round(time.time() - started, 3),
+        "images_per_second": result["images_per_second"],
+        "seconds": round(max(time.time() - started, result["seconds"]), 3),  # of a cell that went on, all parts
     })  # fmt: skip
     kept = ("best",) if request["keep_weights"] else ()
     for path in (run / "checkpoints").glob("*.ckpt"):
@@ -137,14 +146,18 @@ def _write_replicates(
     return images, [f"{split}/{name}" for name in drawn]
 
 
-def _marks(run: Path, result: dict[str, Any]) -> list[str]:
+def _marks(run: Path, result: dict[str, Any], evaluate: Sequence[str]) -> list[str]:
     """What a reader of the table must know of this number."""
     from litseg.cli.saved_config import read_config
 
-    marks = [f"limited: {', '.join(limits)}"] if (limits := limited(read_config(run, ()).trainer)) else []
+    words = {key.lstrip("+"): value for key, _, value in (word.partition("=") for word in evaluate)}
+    set_there = {key.removeprefix("trainer."): yaml.safe_load(value) for key, value in words.items()}
+    limits = [*limited(read_config(run, ()).trainer), *limited(set_there)]
+    marks = [f"limited: {', '.join(dict.fromkeys(limits))}"] if limits else []
     if result["dirty"]:
         marks.append("uncommitted changes")
-    if result["changes_on_resume"]:
+    changed = {key for change in result["changes_on_resume"] for key in change if key != "checkpoint"}
+    if any(not is_below(key, HARMLESS) for key in changed):
         marks.append("config changed on resume")
     return marks
 

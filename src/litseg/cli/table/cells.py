@@ -98,18 +98,23 @@ def _composed(words: tuple[str, ...]) -> DictConfig:
 
 def changes(spec: TableSpec) -> dict[str, dict[str, str]]:
     """By row, the settings that the scale and the command line's words change: `full -> here`; empty for none."""
-    if spec.scale == "full" and not spec.words:
+    if spec.scale == "full" and not spec.words and not spec.reworded:
         return {}
-    found = {row.name: _numbers(compose_row(spec, row, False, False), compose_row(spec, row)) for row in spec.rows}
+    found = {
+        row.name: {
+            **_numbers(compose_row(spec, row, False, False), compose_row(spec, row)),
+            **({"evaluate": spec.evaluated[row.name]} if row.name in spec.evaluated else {}),
+            **spec.reworded,
+        }
+        for row in spec.rows
+    }
     return found if any(found.values()) else {}
 
 
 def changed_by_words(spec: TableSpec) -> dict[str, str]:
     """Of any row, the settings that the command line's words change."""
-    if not spec.words:
-        return {}
-    found = [_numbers(compose_row(spec, row, own=False), compose_row(spec, row)) for row in spec.rows]
-    return {key: change for each in found for key, change in each.items()}
+    found = [_numbers(compose_row(spec, row, own=False), compose_row(spec, row)) for row in spec.rows if spec.words]
+    return {**spec.reworded, **{key: change for each in found for key, change in each.items()}}
 
 
 def _numbers(before: DictConfig, after: DictConfig) -> dict[str, str]:
@@ -127,8 +132,9 @@ def _wanted(spec: TableSpec, row: RowSpec, seed: int, cfg: DictConfig, data: str
             "evaluate": spec.evaluate if row.evaluate is None else row.evaluate,
             "split": spec.split,
         }
-    else:
-        parts |= {"statistic": row.statistic, "arguments": dict(row.arguments)}
+    else:  # its data's config too: the fingerprint is that of the files, not of what is made of them
+        of_data = _without(redacted(cfg), HARMLESS)["data"]
+        parts |= {"statistic": row.statistic, "arguments": dict(row.arguments), "config": config_hash(of_data)}
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     words = (*spec.shared, *row.words, *spec.scaled[row.name], f"seed={seed}")
     return Wanted(row, seed, words, key, spec.output / "cells" / key[:20], parts)

@@ -4,12 +4,14 @@ import base64
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from litseg.cli.errors import CONF
 from litseg.cli.table.spec import TableSpec
 from litseg.results import code_state, versions, write_json, write_text
-from litseg.results.tables.formats import comma_separated, html, latex, markdown
+from litseg.results.tables.formats import comma_separated, html, latex, markdown, read_committed
 from litseg.results.tables.picture import write_picture
 from litseg.results.tables.statistics import Summary
 from litseg.results.tables.table import Cell, Table
@@ -24,13 +26,12 @@ def write_table(
     table: Table,
     found: Mapping[tuple[str, str], Summary],
     judged: Sequence[Verdict],
-    keep: bool,
     changed: bool,
 ) -> None:
     """All formats, and the table on the terminal; one that words have `changed` has a folder of its own."""
-    folder = spec.output / spec.name / (f"{spec.scale}-changed" if changed else spec.scale)
+    folder = _folder(spec, changed)
     folder.mkdir(parents=True, exist_ok=True)
-    record = _record(table)
+    record = _record(spec, table)
     text = markdown(table, found, judged, record)
     write_text(folder / "table.md", text)
     write_text(folder / "table.tex", latex(table, found))
@@ -44,17 +45,30 @@ def write_table(
     ]})  # fmt: skip
     print_table(table, found, judged, record)
     print(f"wrote {folder}/table.md, .tex, .csv, .html, .png and cells.json")
-    if keep:
-        target = COMMITTED / spec.name / spec.scale
-        shutil.copytree(folder, target, dirs_exist_ok=True)
-        print(f"kept in {os.path.relpath(target)}; commit it")
+
+
+def keep_table(spec: TableSpec, table: Table) -> int:
+    """Copies what was written into `results/`, unless rows that are there would go; the exit code."""
+    target = COMMITTED / spec.name / spec.scale
+    there = read_committed((target / "table.csv").read_text()) if (target / "table.csv").is_file() else {}
+    if gone := set(there) - {row.name for row in table.rows}:
+        print(f"error: keep=true: {os.path.relpath(target)} has rows that this table lacks: {', '.join(sorted(gone))}; "
+              "give their data (roots.NAME=), or delete the folder first", file=sys.stderr)  # fmt: skip
+        return 2
+    shutil.copytree(_folder(spec, False), target, dirs_exist_ok=True)
+    print(f"kept in {os.path.relpath(target)}; commit it")
+    return 0
+
+
+def _folder(spec: TableSpec, changed: bool) -> Path:
+    return spec.output / spec.name / (f"{spec.scale}-changed" if changed else spec.scale)
 
 
 def _shown_scores(table: Table, cell: Cell) -> dict[str, float]:
     return {column.score: cell.scores[column.score] for column in table.columns if column.score in cell.scores}
 
 
-def _record(table: Table) -> list[str]:
+def _record(spec: TableSpec, table: Table) -> list[str]:
     """Where the numbers come from, for a reader."""
     cells = [cell for row in table.rows for cell in row.cells]
     commits = sorted({str(cell.record.get("commit"))[:12] for cell in cells})
@@ -68,4 +82,5 @@ def _record(table: Table) -> list[str]:
         f"torch {', '.join(torch) or '-'}, Python {versions()['python']}, {platform.system()} {platform.machine()}, "
         f"{', '.join(devices) or 'no training'}, {os.cpu_count()} cores",
         f"{len(cells)} cells, {seconds / 60:.1f} minutes of work in all",
+        *(f"left out, without their data ({root}): {', '.join(rows)}" for root, rows in spec.left_out.items()),
     ]

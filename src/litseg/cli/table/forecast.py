@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from litseg.cli.table.cells import Wanted
 from litseg.cli.table.parts import file_name
@@ -31,7 +32,7 @@ def show_plan(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher) -> 
         own = [each for each in wanted if each.row.name == row.name]
         left = sum(not each.is_finished() for each in own)
         shown = _shown(seconds[row.name]) if row.name in seconds else "-"
-        table.add_row(row.title, str(len(own) - left), str(left), shown)
+        table.add_row(Text(row.title), str(len(own) - left), str(left), shown)
     Console().print(table)
     total = sum(seconds.get(each.row.name, 0.0) for each in missing) / launcher.at_once
     measured = sum(each.row.name in seconds for each in missing)

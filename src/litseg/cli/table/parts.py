@@ -53,6 +53,8 @@ def _column(name: str, node: Any) -> Column:
     values = _known(f"columns.{name}", node, Column, ("name",))
     if "score" not in values:
         raise UserError(f"columns.{name}: expected score=, such as test/miou")
+    if values.get("better", "higher") not in ("higher", "lower", None):
+        raise UserError(f"columns.{name}.better: expected higher, lower or null, got {values['better']!r}")
     return Column(name, **{"title": name.replace("_", " "), **values})
 
 
@@ -64,6 +66,10 @@ def read_row(name: str, node: Any, columns: Sequence[Column]) -> RowSpec:
     """
     values = _known(f"rows.{name}", node or {}, RowSpec, ("name",))
     known = [column.name for column in columns]
+    if not isinstance(given := values.get("published", {}), dict):
+        raise UserError(
+            f"rows.{name}.published: expected values by column, such as {{{known[0]}: 81.3}}, got {given!r}"
+        )
     for key in ("published", "tolerance"):
         given = values.get(key, {})
         for column in given if isinstance(given, dict) else ():
@@ -75,7 +81,8 @@ def read_row(name: str, node: Any, columns: Sequence[Column]) -> RowSpec:
     values["words"] = as_words(values.get("words") or ())
     if values.get("evaluate") is not None:
         values["evaluate"] = as_words(values["evaluate"])
-    values["published"] = {key: float(each) for key, each in values.get("published", {}).items() if each is not None}
+    given = {key: each for key, each in values.get("published", {}).items() if each is not None}
+    values["published"] = {key: _number(f"rows.{name}.published.{key}", each) for key, each in given.items()}
     tolerance = values.get("tolerance", {})
     if not isinstance(tolerance, dict) or "relative" in tolerance:  # one for all
         tolerance = dict.fromkeys(values["published"], tolerance)
@@ -83,13 +90,19 @@ def read_row(name: str, node: Any, columns: Sequence[Column]) -> RowSpec:
     return RowSpec(name, **{"title": name.replace("_", " "), **values})
 
 
+def _number(key: str, node: Any) -> float:
+    if not isinstance(node, int | float) or isinstance(node, bool):
+        raise UserError(f"{key}: expected a number, such as 81.3, got {node!r}")
+    return float(node)
+
+
 def _tolerance(key: str, node: Any) -> Tolerance:
     if isinstance(node, int | float):
         return Tolerance(absolute=float(node))
     if isinstance(node, list) and len(node) == 2:
-        return Tolerance(low=node[0], high=node[1])
+        return Tolerance(low=_number(key, node[0]), high=_number(key, node[1]))
     if isinstance(node, dict) and set(node) == {"relative"}:
-        return Tolerance(relative=float(node["relative"]))
+        return Tolerance(relative=_number(key, node["relative"]))
     raise UserError(f"{key}: expected a number, [low, high] or {{relative: number}}, got {node!r}")
 
 

@@ -92,7 +92,7 @@ def _start(spec: TableSpec, work: Work, launcher: Launcher, progress: Progress) 
         cell = work.waiting.popleft()
         if cell.is_finished():
             continue
-        cell.write_request(spec)
+        cell.folder.mkdir(parents=True, exist_ok=True)
         lease = None if is_held(cell.folder) else Lease.take(cell.folder)  # held: a job that has outlived its runner
         if lease is None:
             work.waiting.append(cell)
@@ -100,11 +100,12 @@ def _start(spec: TableSpec, work: Work, launcher: Launcher, progress: Progress) 
         if cell.is_finished():  # by the runner that has just let go of it
             lease.release()
             continue
+        cell.write_request(spec)  # only now: another runner's job reads that runner's request
         name = file_name(f"{cell.row.name}-{cell.seed}-{cell.key[:8]}")
         work.running[name] = cell, lease
         work.tries[name] += 1
         progress.console.print(
-            f"{cell.name}: begins, {below_here(cell.folder / 'job.log')}", highlight=False, soft_wrap=True
+            f"{cell.name}: begins, {below_here(cell.folder / 'job.log')}", highlight=False, markup=False, soft_wrap=True
         )
         launcher.start(Job(name, TARGET, (str(cell.folder),), cell.folder, spec.minutes))
 
@@ -114,7 +115,9 @@ def _end(outcome: Outcome, work: Work, progress: Progress) -> None:
     cell, lease = work.running.pop(outcome.job.name)
     lease.release()
     if cell.is_finished():
-        progress.console.print(f"{cell.name}: {_scores(cell)} in {outcome.seconds:.0f} s", highlight=False)
+        progress.console.print(
+            f"{cell.name}: {_scores(cell)} in {outcome.seconds:.0f} s", highlight=False, markup=False
+        )
         return
     if is_held(cell.folder):  # it was in a cluster's queue already when this runner gave it in again
         work.waiting.append(cell)
@@ -122,12 +125,12 @@ def _end(outcome: Outcome, work: Work, progress: Progress) -> None:
     reason = outcome.reason or f"exit code {outcome.code}"
     again = lease.lost or (outcome.code in PASSING and "timed out" not in outcome.reason)
     if again and work.tries[outcome.job.name] < TRIES:
-        progress.console.print(f"{cell.name}: {reason}; goes on", highlight=False)
+        progress.console.print(f"{cell.name}: {reason}; goes on", highlight=False, markup=False)
         work.waiting.append(cell)
         return
     text = f"{reason}, {last_line(cell.folder / 'job.log')}"
     work.problems[cell.row.name, cell.seed] = text
-    progress.console.print(f"{cell.name}: failed, {text}", highlight=False, soft_wrap=True)
+    progress.console.print(f"{cell.name}: failed, {text}", highlight=False, markup=False, soft_wrap=True)
     if outcome.code == REFUSED:
         others = [each for each in work.waiting if each.row.name == cell.row.name]
         work.waiting = deque(each for each in work.waiting if each.row.name != cell.row.name)

@@ -9,6 +9,7 @@ from litseg.cli.table.parts import RowSpec
 from litseg.cli.table.spec import TableSpec
 from litseg.cli.wiring.source import build_source
 from litseg.cli.words import names
+from litseg.data.scan import scan
 from litseg.data.source import SPLITS
 from litseg.labels import Task
 
@@ -42,10 +43,15 @@ def _scores(spec: TableSpec, row: RowSpec) -> Iterable[str]:
     parts = next((names(word.partition("=")[2]) for word in evaluate or () if word.startswith("metrics=")), None)
     with user_mistakes():
         source = build_source(compose_row(spec, row))
-    measured = _measured(source.class_names, source.task, () if evaluate is None else parts)
+    training, evaluation = (_measured(source.class_names, source.task, each) for each in ((), parts))
     for split in SPLITS:
-        yield from (f"{split}/{name}" for name in (*measured, "loss"))
-    yield from (f"{spec.split}/batch_iou/{name}" for name in source.class_names)
+        with user_mistakes():
+            there = split != "train" and scan(source, split) is not None
+        if there:  # training scores them at its end
+            yield from (f"{split}/{name}" for name in (*training, "loss"))
+        if split == spec.split and evaluate is not None:
+            yield from (f"{split}/{name}" for name in (*evaluation, "loss"))
+            yield from (f"{split}/batch_iou/{name}" for name in source.class_names)
 
 
 def _measured(class_names: tuple[str, ...], task: Task, parts: Collection[str] | None) -> list[str]:

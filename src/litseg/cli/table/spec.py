@@ -23,7 +23,9 @@ class TableSpec:
         scaled: words of the scale, by row, after its own, and the command line's; empty at full scale.
         words: the command line's.
         evaluate: words of `litseg evaluate`; None where the training's scores are enough.
-        left_out: rows whose data are not here, and why.
+        evaluated: by row, the words of `litseg evaluate` that the scale has others for: `full -> here`.
+        reworded: what the command line changes of the table itself: `shared`, `rows.ce.words` ..., and to what.
+        left_out: rows whose data are not here, by the name of their root.
         split: whose images are drawn again.
         output: where the table and its cells go.
         minutes: after which a cell is stopped; None: never.
@@ -47,7 +49,9 @@ class TableSpec:
     reference: str | None
     keep_weights: bool
     minutes: float | None
-    left_out: tuple[str, ...] = ()
+    evaluated: Mapping[str, str]
+    reworded: Mapping[str, str]
+    left_out: Mapping[str, tuple[str, ...]]
 
 
 def read_spec(cfg: DictConfig, name: str) -> TableSpec:
@@ -69,26 +73,26 @@ def read_spec(cfg: DictConfig, name: str) -> TableSpec:
     of_rows = {row.root for row in rows if row.root is not None}
     rows, left_out = _with_data(_chosen(rows, values["only"]), values["roots"], of_rows)
     scale = _scale(values)
-    rows = tuple(_evaluated(row, scale.get("evaluate") or {}) for row in rows)
+    evaluate = None if values["evaluate"] is None else as_words(values["evaluate"])
+    full, rows = rows, tuple(_evaluated(row, scale.get("evaluate") or {}) for row in rows)
     seeds = values["seeds"] or [0]
     directions = tuple(read_direction(each, columns, values["rows"]) for each in values["directions"])
     reference = values["reference"]
     if reference is not None and reference not in values["rows"]:
         raise UserError(f"reference: expected one of the rows {', '.join(values['rows'])}, got {reference!r}")
-    evaluate = values["evaluate"]
     return TableSpec(
         name, values["title"], columns, rows, tuple(seeds), as_words(values["shared"]),
         values["scale"], _scaled(scale, rows, as_words(values["words"])), as_words(values["words"]),
-        None if evaluate is None else as_words(evaluate), values["split"], Path(values["output"]).resolve(),
+        evaluate, values["split"], Path(values["output"]).resolve(),
         values["source"], values["convention"], directions, reference, values["checkpoints"] == "best",
-        values["minutes"], left_out,
+        values["minutes"], _other_words(full, rows, evaluate or ()), dict(values["reworded"]), left_out,
     )  # fmt: skip
 
 
 def _with_data(
     rows: Sequence[RowSpec], roots: Mapping[str, Any], of_rows: set[str]
-) -> tuple[tuple[RowSpec, ...], tuple[str, ...]]:
-    """The rows whose data are here, and those that are left out; roots that are not `of_rows` all rows need."""
+) -> tuple[tuple[RowSpec, ...], dict[str, tuple[str, ...]]]:
+    """The rows whose data are here, and by root those that are left out; roots that are not `of_rows` all rows need."""
     absent = {name: root for name, root in roots.items() if not Path(str(root)).is_dir()}
     kept = tuple(row for row in rows if row.root not in absent)
     missing = [name for name in absent if name not in of_rows or not kept]
@@ -98,9 +102,7 @@ def _with_data(
             f"roots.{name}: expected the folder of the data set, got {absent[name]}, which is not there; give "
             f"roots.{name}=/path/to/{name}, or set LITSEG_DATA to a folder that holds {name}/"
         )
-    left = [f"{row.name} is left out: {absent[row.root]} is not there (roots.{row.root}=)"
-            for row in rows if row.root is not None and row.root in absent]  # fmt: skip
-    return kept, tuple(left)
+    return kept, {name: left for name in absent if (left := tuple(row.name for row in rows if row.root == name))}
 
 
 def _chosen(rows: tuple[RowSpec, ...], only: Sequence[str] | None) -> tuple[RowSpec, ...]:
@@ -126,6 +128,20 @@ def _scale(values: Mapping[str, Any]) -> dict[str, Any]:
 def _evaluated(row: RowSpec, scaled: Mapping[str, Sequence[str]]) -> RowSpec:
     """A row with the words of `litseg evaluate` that the scale has for it."""
     return replace(row, evaluate=as_words(scaled[row.name])) if row.name in scaled else row
+
+
+def _other_words(full: Sequence[RowSpec], rows: Sequence[RowSpec], shared: tuple[str, ...]) -> dict[str, str]:
+    """By row, those words of its evaluation that the scale has changed."""
+    found = {}
+    for before, after in zip(full, rows, strict=True):
+        old, new = (shared if row.evaluate is None else row.evaluate for row in (before, after))
+        if old != new:
+            shown = [
+                " ".join(word for word in words if word not in others) or "-"
+                for words, others in ((old, new), (new, old))
+            ]
+            found[after.name] = " -> ".join(shown)
+    return found
 
 
 def _scaled(scale: Mapping[str, Any], rows: Sequence[RowSpec], last: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -10,7 +11,7 @@ from omegaconf import DictConfig
 from litseg.cli.errors import CONF, UserError, user_mistakes
 from litseg.cli.logs import start_logging
 from litseg.cli.table.cells import Wanted, changed_by_words, changes, read_cells, wanted_cells
-from litseg.cli.table.files import COMMITTED, write_table
+from litseg.cli.table.files import COMMITTED, keep_table, write_table
 from litseg.cli.table.scores import refuse_misspelt_columns, refuse_unknown_scores
 from litseg.cli.table.spec import TableSpec, read_spec
 from litseg.cli.table.words import compose_table, other_than_configured
@@ -19,7 +20,7 @@ from litseg.results.tables.formats import read_committed
 from litseg.results.tables.statistics import summaries
 from litseg.results.tables.table import Cell, Row, Table
 from litseg.results.tables.terminal import print_table
-from litseg.results.tables.verdicts import against_committed, verdicts
+from litseg.results.tables.verdicts import Verdict, against_committed, verdicts
 
 HELP = """\
 usage: litseg table table=NAME [scale=cpu] [key=value ...]
@@ -62,7 +63,7 @@ def run(words: Sequence[str]) -> int:
     cfg, name = compose_table(words)
     spec = read_spec(cfg, name)
     changed = changed_by_words(spec)
-    committed = _committed(spec, changed) if cfg.check and not any(row.published for row in spec.rows) else {}
+    committed = _committed(spec, changed) if cfg.check else {}
     if cfg.keep:
         _refuse_to_keep([*other_than_configured(words), *changed])
     wanted = wanted_cells(spec)
@@ -77,15 +78,23 @@ def run(words: Sequence[str]) -> int:
     table = aggregate(spec, wanted, problems)
     found = summaries(table)
     judged = [*verdicts(table, found), *against_committed(table, found, committed)]
-    write_table(spec, table, found, judged, cfg.keep, bool(changed))
-    failed = [verdict for verdict in judged if verdict.failed]
-    return code or (2 if cfg.check and failed else 0)
+    write_table(spec, table, found, judged, bool(changed))
+    code = code or (2 if any(row.problems for row in table.rows) else 0)  # cells that were refused as they were read
+    return code or (_check(judged) if cfg.check else 0) or (keep_table(spec, table) if cfg.keep else 0)
+
+
+def _check(judged: Sequence[Verdict]) -> int:
+    if not any(verdict.claims for verdict in judged):
+        print("error: check=true: nothing here can be judged: no value has a tolerance, no direction is claimed, and "
+              "no committed table of several seeds is there to compare with", file=sys.stderr)  # fmt: skip
+        return 2
+    return 2 if any(verdict.failed for verdict in judged) else 0
 
 
 def _tell(spec: TableSpec, wanted: Sequence[Wanted], changed: Mapping[str, str]) -> None:
     print(f"{spec.title}\n{_state(wanted)}")
-    for line in spec.left_out:
-        print(line)
+    for root, rows in spec.left_out.items():
+        print(f"left out: {', '.join(rows)}; no folder of their data is at roots.{root}=")
     if changed:
         print(
             f"other settings than those of the table's file: {', '.join(f'{key}: {changed[key]}' for key in changed)}"
@@ -120,7 +129,8 @@ def _train(cfg: DictConfig, spec: TableSpec, wanted: Sequence[Wanted]) -> tuple[
         return train_missing(spec, wanted, _launcher(cfg))
     except Stopped as stopped:  # the jobs have saved
         print(f"stopped by {stopped}: {_state(wanted)}; the same command goes on", file=sys.stderr)
-        _print_so_far(aggregate(spec, wanted, {}))
+        with suppress(UserError):  # the exit code is the signal's
+            _print_so_far(aggregate(spec, wanted, {}))
         raise SystemExit(stopped.exit_code) from stopped
     finally:
         stop.uninstall()
@@ -141,7 +151,10 @@ def _refuse_to_keep(other: Sequence[str]) -> None:
 
 
 def _committed(spec: TableSpec, changed: Mapping[str, str]) -> dict[str, dict[str, tuple[float, float]]]:
-    path = COMMITTED / spec.name / spec.scale / "table.csv"
+    """Of the committed table, which must be there where nothing is published."""
+    path, published = COMMITTED / spec.name / spec.scale / "table.csv", any(row.published for row in spec.rows)
+    if published and (changed or not path.is_file()):
+        return {}
     if not path.is_file():
         raise UserError(
             f"check=true: nothing is published for table={spec.name}, and {path} is not there to compare with; "

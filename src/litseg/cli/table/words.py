@@ -18,7 +18,9 @@ OWN = (
 """Keys of conf/table.yaml; other words are train.py's."""
 KEPT = ("check", "keep", "launcher", "minutes", "output", "plan", "roots", "scale", "table")
 """Own keys that say how and where a table is made, and not what it is."""
-OF_THE_RUNNER = ("seed", "resume", "resume_allow", "run_folder", "words")
+JUDGED = ("column", "columns", "directions", "evaluate", "rows", "scales", "shared", "source", "split")
+"""Own keys that make other numbers of the same rows, or judge them by others than the table's file does."""
+OF_THE_RUNNER = ("seed", "resume", "resume_allow", "run_folder", "words", "reworded")
 
 
 def compose_table(words: Sequence[str]) -> tuple[DictConfig, str]:
@@ -38,6 +40,7 @@ def compose_table(words: Sequence[str]) -> tuple[DictConfig, str]:
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain_composition(error, own, "table")) from error
     cfg.words = others
+    cfg.reworded = {word.partition("=")[0].lstrip("+~"): word.partition("=")[2] for word in own if _key(word) in JUDGED}
     if not any(word.startswith("seeds=") for word in own):  # the command line's, else the scale's, else the table's
         cfg.seeds = (cfg.scales.get(cfg.scale) or {}).get("seeds", cfg.seeds)
     _check(cfg)
@@ -60,7 +63,7 @@ def hint_of_own(words: Sequence[str]) -> str:
 def _check(cfg: DictConfig) -> None:
     """What of conf/table.yaml Hydra cannot check: unknown keys of the table's file, and types."""
     for key in cfg:
-        if key not in (*OWN, "words"):
+        if key not in (*OWN, "words", "reworded"):
             close = get_close_matches(str(key), OWN, n=1, cutoff=0.6)
             near = f"; did you mean {close[0]}?" if close else ""
             raise UserError(f"the table's file: no key {key!r}{near} conf/table.yaml explains them all")

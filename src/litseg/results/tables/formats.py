@@ -2,20 +2,22 @@
 
 import csv
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from litseg.results.tables.layout import Layout, Place, Summaries, layout, titled
+from litseg.results.tables.layout import Layout, Place, Summaries, layout, notes_of, titled
 from litseg.results.tables.table import Table
 from litseg.results.tables.verdicts import Verdict
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": "$<$", ">": "$>$"}  # fmt: skip
+         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": "$<$", ">": "$>$",
+         "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\to$", "×": r"$\times$", "α": r"$\alpha$",  # noqa: RUF001
+         "β": r"$\beta$", "γ": r"$\gamma$", "λ": r"$\lambda$"}  # fmt: skip  # noqa: RUF001
 
 
 def markdown(table: Table, found: Summaries, verdicts: Sequence[Verdict], record: Sequence[str] = ()) -> str:
@@ -73,26 +75,30 @@ def _in_markdown(place: Place) -> str:
 
 
 def latex(table: Table, found: Summaries) -> str:
-    """A `tabular` for the package booktabs, with caption."""
-    laid = layout(table, found)
-    rows = [" & ".join([escaped(titled(line)), *map(_in_latex, line.places)]) + r" \\" for line in laid.lines]
-    caption = (
-        ". ".join(
-            [
-                table.title,
-                *([table.convention] if table.convention else []),
-                *([f"Scale: {table.variant}"] if table.variant != "full" else []),
-                *laid.legend,
-            ]
-        )
-        + "."
-    )
+    """A `tabular` for the package booktabs, with caption and notes; intervals are left to the other formats."""
+    laid = layout(table, found, intervals=False)
+    counts = {line.seeds for line in laid.lines} - {""}
+    own = len(counts) > 1  # a column of its own
+    heads = [*laid.heads, *(["seeds"] if own else [])]
+    rows = [
+        [escaped(titled(line)), *map(_in_latex, line.places), *([line.seeds] if own else [])] for line in laid.lines
+    ]
     return "\n".join([
-        r"\begin{table}", r"  \centering", rf"  \caption{{{escaped(caption)}}}", rf"  \label{{tab:{table.name}}}",
-        rf"  \begin{{tabular}}{{l{'r' * len(laid.heads)}}}", r"    \toprule",
-        "    " + " & ".join(["", *map(escaped, laid.heads)]) + r" \\", r"    \midrule",
-        *(f"    {row}" for row in rows), r"    \bottomrule", r"  \end{tabular}", r"\end{table}", "",
+        r"\begin{table}", r"  \centering", rf"  \caption{{{escaped(_caption(table, laid, counts))}}}",
+        rf"  \label{{tab:{table.name}}}", rf"  \begin{{tabular}}{{l{'r' * len(heads)}}}", r"    \toprule",
+        "    " + " & ".join(["", *map(escaped, heads)]) + r" \\", r"    \midrule",
+        *(f"    {' & '.join(row)}" + r" \\" for row in rows), r"    \bottomrule", r"  \end{tabular}",
+        *(rf"  \par\footnotesize ({place}) {escaped(note)}" for place, note in enumerate(laid.notes, 1)),
+        r"\end{table}", "",
     ])  # fmt: skip
+
+
+def _caption(table: Table, laid: Layout, counts: Collection[str]) -> str:
+    scale = [f"Scale: {table.variant}"] if table.variant != "full" else []
+    seeds = [f"Seeds: {next(iter(counts))}"] if len(counts) == 1 else []
+    source = [f"Published: {table.source}"] if table.source else []
+    convention = [table.convention] if table.convention else []
+    return ". ".join([table.title, *convention, *scale, *seeds, *laid.legend, *source]) + "."
 
 
 def _in_latex(place: Place) -> str:
@@ -112,7 +118,7 @@ def comma_separated(table: Table, found: Summaries) -> str:
     file = StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["row", "column", "mean", "std", "seeds", "low", "high", "p", "best", "beats_reference",
-                     "published", "unit"])  # fmt: skip
+                     "published", "unit", "notes"])  # fmt: skip
     for row in table.rows:
         for column in table.columns:
             each = found[row.name, column.name]
@@ -121,7 +127,7 @@ def comma_separated(table: Table, found: Summaries) -> str:
             numbers = [each.mean, each.std, each.seeds, low, high, each.p]
             published = row.published.get(column.name)
             writer.writerow([row.name, column.name, *map(_number, numbers), each.best, each.beats, _number(published),
-                             unit])  # fmt: skip
+                             unit, "; ".join(notes_of(row))])  # fmt: skip
     return file.getvalue()
 
 

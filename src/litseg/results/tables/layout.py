@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from litseg.results.tables.statistics import Summary
+from litseg.results.tables.statistics import Summary, groups
 from litseg.results.tables.table import Column, Row, Table
 
 MOST_COLUMNS = 9
@@ -58,11 +58,11 @@ class Layout:
     legend: tuple[str, ...]
 
 
-def layout(table: Table, found: Summaries) -> Layout:
-    """The places of a table; one with many columns and few rows is turned."""
+def layout(table: Table, found: Summaries, intervals: bool = True) -> Layout:
+    """The places of a table; one with many columns and few rows is turned. Without `intervals`, so is the legend."""
     notes: list[str] = []
     lines = tuple(_line(table, row, found, notes) for row in table.rows)
-    heads, legend = tuple(_head(column) for column in table.columns), tuple(_legend(table, lines))
+    heads, legend = tuple(_head(column) for column in table.columns), tuple(_legend(table, lines, intervals))
     if is_turned(table):
         heads, lines = tuple(titled(line) for line in lines), _turned(heads, lines)
     return Layout(heads, lines, tuple(notes), legend)
@@ -88,17 +88,22 @@ def _head(column: Column) -> str:
 
 def _line(table: Table, row: Row, found: Summaries, notes: list[str]) -> Line:
     places = tuple(_place(row, column, found[row.name, column.name]) for column in table.columns)
-    marked = {
-        mark: [cell.seed for cell in row.cells if mark in cell.marks] for cell in row.cells for mark in cell.marks
-    }
-    own = dict.fromkeys(mark if len(seeds) == len(row.cells) else f"{mark} (seed {', '.join(map(str, seeds))})"
-                        for mark, seeds in marked.items())  # fmt: skip
-    own |= dict.fromkeys(f"seed {seed}: {problem}" for seed, problem in row.problems.items())
+    own = notes_of(row)
     for mark in own:
         if mark not in notes:
             notes.append(mark)
     seeds = str(len(row.cells)) if len(row.cells) == len(row.seeds) else f"{len(row.cells)} of {len(row.seeds)}"
     return Line(row.title, places, tuple(notes.index(mark) + 1 for mark in own), seeds)
+
+
+def notes_of(row: Row) -> list[str]:
+    """What a reader must know of a row: marks of its cells, and why some are not there."""
+    marked = {
+        mark: [cell.seed for cell in row.cells if mark in cell.marks] for cell in row.cells for mark in cell.marks
+    }
+    own = [mark if len(seeds) == len(row.cells) else f"{mark} (seed {', '.join(map(str, seeds))})"
+           for mark, seeds in marked.items()]  # fmt: skip
+    return list(dict.fromkeys([*own, *(f"seed {seed}: {problem}" for seed, problem in row.problems.items())]))
 
 
 def _place(row: Row, column: Column, summary: Summary) -> Place:
@@ -113,19 +118,24 @@ def _place(row: Row, column: Column, summary: Summary) -> Place:
     )
 
 
-def _legend(table: Table, lines: Sequence[Line]) -> list[str]:
+def _legend(table: Table, lines: Sequence[Line], intervals: bool) -> list[str]:
     places = [place for line in lines for place in line.places]
     legend = []
     if any(place.spread for place in places):
         legend.append("± is the standard deviation over seeds")
     if any(place.interval for place in places):
-        legend.append("[low, high] is the 95 % bootstrap interval over images and, with several, seeds")
+        if intervals:
+            legend.append("[low, high] is the 95 % bootstrap interval over images and, with several, seeds")
         bare = [column.title for place, column in enumerate(table.columns)
                 if not any(line.places[place].interval for line in lines)]  # fmt: skip
         if bare:
-            legend.append(f"no interval, bold or underline for {', '.join(bare)}: no counts by image are kept of it")
+            what = "no interval, bold or underline" if intervals else "no bold or underline"
+            legend.append(f"{what} for {', '.join(bare)}: no counts by image are kept of it")
     if any(place.best for place in places):
-        legend.append("bold: the best, and what is not worse beyond chance (paired bootstrap over images, Holm, 0.05)")
+        among = " among rows of the same test images" if len(groups(table)) > 1 else ""
+        legend.append(
+            f"bold: the best{among}, and what is not worse beyond chance (paired bootstrap over images, Holm, 0.05)"
+        )
     if any(place.beats for place in places) and table.reference is not None:
         legend.append(f"underlined: better than {table.row(table.reference).title} beyond chance, likewise")
     if any(place.best for place in places) and not any(place.spread for place in places):

@@ -13,18 +13,20 @@ from litseg.results.tables.table import Table
 from litseg.results.tables.verdicts import Verdict
 
 MOST_VERDICTS = 12
-COLOURS = {"within": "green", "holds": "green", "outside": "red", "fails": "red", "missing": "red", "scaled": "yellow"}
+COLOURS = {"within": "green", "holds": "green", "outside": "red", "fails": "red", "missing": "red", "scaled": "yellow",
+           "unjudged": "yellow"}  # fmt: skip
 
 
 def print_table(table: Table, found: Summaries, verdicts: Sequence[Verdict], record: Sequence[str]) -> None:
     """Prints it; `record` says where the numbers come from."""
     laid = layout(table, found)
     seeds = any(line.seeds for line in laid.lines)
-    grid = RichTable("", title=f"{table.title} ({table.variant})", title_justify="left", show_lines=_tall(laid.lines))
+    title = Text(f"{table.title} ({table.variant})")  # a Text, or [brackets] would be taken for rich's own
+    grid = RichTable("", title=title, title_justify="left", show_lines=_tall(laid.lines))
     for head in (*laid.heads, *(["seeds"] if seeds else [])):
-        grid.add_column(head, justify="right")
+        grid.add_column(Text(head), justify="right")
     for line in laid.lines:
-        grid.add_row(titled(line), *map(_text, line.places), *([line.seeds] if seeds else []))
+        grid.add_row(Text(titled(line)), *map(_text, line.places), *([line.seeds] if seeds else []))
     console = Console() if sys.stdout.isatty() else Console(width=200)
     console.print(grid)
     for place, note in enumerate(laid.notes, 1):

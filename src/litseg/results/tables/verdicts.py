@@ -8,7 +8,7 @@ from typing import Literal
 from litseg.results.tables.statistics import Summary
 from litseg.results.tables.table import Column, Direction, Row, Table
 
-Kind = Literal["within", "outside", "holds", "fails", "scaled", "missing"]
+Kind = Literal["within", "outside", "holds", "fails", "scaled", "missing", "unjudged"]
 STANDARD_DEVIATIONS = 3
 """Between a mean and a committed one of the same table, of the committed one's standard deviation over seeds."""
 
@@ -18,7 +18,7 @@ class Verdict:
     """One judgement.
 
     Attributes:
-        kind: what it is; `outside`, `fails` and `missing` make check=true fail.
+        kind: what it is; `outside`, `fails` and `missing` make check=true fail, `scaled` and `unjudged` claim nothing.
         what: row and column, or the claim.
         text: in words.
     """
@@ -32,6 +32,11 @@ class Verdict:
         """Whether check=true ends with an error because of it."""
         return self.kind in ("outside", "fails", "missing")
 
+    @property
+    def claims(self) -> bool:
+        """Whether it could have failed."""
+        return self.kind not in ("scaled", "unjudged")
+
 
 def verdicts(table: Table, found: Mapping[tuple[str, str], Summary]) -> list[Verdict]:
     """Of every published value, then of every direction."""
@@ -40,7 +45,7 @@ def verdicts(table: Table, found: Mapping[tuple[str, str], Summary]) -> list[Ver
         for column in table.columns:
             if column.name in row.published and row.cells:
                 judged.append(_published(table, row, column, found[row.name, column.name]))
-    return judged + [each for direction in table.directions if (each := _direction(table, direction)) is not None]
+    return judged + [_direction(table, direction) for direction in table.directions]
 
 
 def _missing(row: Row) -> Verdict:
@@ -50,31 +55,31 @@ def _missing(row: Row) -> Verdict:
 
 def _published(table: Table, row: Row, column: Column, summary: Summary) -> Verdict:
     published, what = row.published[column.name], f"{row.title}, {column.title}"
+    if math.isnan(summary.mean):
+        return Verdict("missing", what, "not defined")
     ours = f"{row.shown(summary.mean, column)}, published {published:.10g}"
     if table.scale != "full" or table.changes.get(row.name):
         how = "scaled down" if table.scale != "full" else "other settings"
         return Verdict("scaled", what, f"{ours}: {how}, no claim about the value")
     tolerance = row.tolerance.get(column.name)
     if tolerance is None:
-        return Verdict("within", what, f"{ours}: no tolerance is known, no claim")
-    if math.isnan(summary.mean):
-        return Verdict("missing", what, "not defined")
+        return Verdict("unjudged", what, f"{ours}: no tolerance is known, no claim")
     inside = tolerance.holds(summary.mean, published)
     text = f"{ours} ({tolerance})" + ("" if inside else f": off by {row.shown(summary.mean - published, column)}")
     return Verdict("within" if inside else "outside", what, text)
 
 
-def _direction(table: Table, direction: Direction) -> Verdict | None:
-    """In how many seeds it holds; None where a row was left out."""
+def _direction(table: Table, direction: Direction) -> Verdict:
+    """In how many seeds it holds."""
     rows = {row.name: row for row in table.rows}
-    if direction.higher not in rows or direction.lower not in rows:
-        return None
     column = next(each for each in table.columns if each.name == direction.column)
-    higher, lower = rows[direction.higher], rows[direction.lower]
-    above, below = higher.values(column), lower.values(column)
-    shared = sorted(set(above) & set(below))
     by = f" by at least {direction.by:g}" if direction.by else ""
-    what = f"{column.title}: {higher.title} above {lower.title}{by}"
+    higher, lower = (rows[name].title if name in rows else name for name in (direction.higher, direction.lower))
+    what = f"{column.title}: {higher} above {lower}{by}"
+    if left := [name for name in (direction.higher, direction.lower) if name not in rows]:
+        return Verdict("unjudged", what, f"not in this table: {', '.join(left)}")
+    above, below = (rows[name].values(column) for name in (direction.higher, direction.lower))
+    shared = sorted(set(above) & set(below))
     if not shared:
         return Verdict("missing", what, "no seed has both")
     differences = [above[seed] - below[seed] for seed in shared]
@@ -87,23 +92,33 @@ def _direction(table: Table, direction: Direction) -> Verdict | None:
 def against_committed(
     table: Table, found: Mapping[tuple[str, str], Summary], committed: Mapping[str, Mapping[str, tuple[float, float]]]
 ) -> list[Verdict]:
-    """Of every mean beside that of the committed table.
+    """Of every mean that has no published value, beside that of the committed table.
 
     Args:
         table: the table.
         found: its summaries.
-        committed: by row and column, mean and standard deviation over seeds, in the column's unit.
+        committed: by row and column, mean and standard deviation over seeds, in the column's unit; empty for none.
     """
-    judged = []
-    for row in table.rows:
-        for column in table.columns:
-            if column.name not in committed.get(row.name, {}):
-                continue
-            mean, std = committed[row.name][column.name]
-            allowed = max(STANDARD_DEVIATIONS * (0.0 if math.isnan(std) else std), 0.5 * 10**-column.digits)
-            ours, what = found[row.name, column.name].mean, f"{row.title}, {column.title}"
-            difference = abs(ours - mean)
-            inside = difference <= allowed or (math.isnan(ours) and math.isnan(mean))
-            shown = f"{ours:.{column.digits}f}, committed {mean:.{column.digits}f}, {allowed:.{column.digits}f} allowed"
-            judged.append(Verdict("within" if inside else "outside", what, shown))
-    return judged
+    return [
+        _committed(row, column, found[row.name, column.name].mean, committed.get(row.name, {}).get(column.name))
+        for row in table.rows
+        for column in table.columns
+        if committed and row.cells and column.name not in row.published
+    ]
+
+
+def _committed(row: Row, column: Column, ours: float, committed: tuple[float, float] | None) -> Verdict:
+    what, digits = f"{row.title}, {column.title}", column.digits if row.digits is None else row.digits
+    if committed is None:
+        return Verdict("unjudged", what, f"{row.shown(ours, column)}: not in the committed table")
+    mean, deviation = committed
+    shown = f"{row.shown(ours, column)}, committed {row.shown(mean, column)}"
+    if math.isnan(ours) and math.isnan(mean):
+        return Verdict("within", what, "not defined in either")
+    rounding = 0.5 * 10**-digits
+    inside = abs(ours - mean) <= max(STANDARD_DEVIATIONS * (0.0 if math.isnan(deviation) else deviation), rounding)
+    trained = any("training_seconds" in cell.record for cell in row.cells)
+    if not inside and math.isnan(deviation) and trained:
+        return Verdict("unjudged", what, f"{shown}: of one seed, so that no spread says how much may differ")
+    allowed = "" if math.isnan(deviation) else f" ± {STANDARD_DEVIATIONS} x {deviation:.{digits + 1}f}"
+    return Verdict("within" if inside else "outside", what, shown + allowed)
