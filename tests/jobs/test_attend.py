@@ -84,9 +84,17 @@ def test_a_job_saves_where_what_attends_it_is_killed(tmp_path: Path) -> None:
     wait_for(tmp_path / "saves" / "job.log", "saved")
 
 
+def test_a_job_whose_parent_is_gone_before_it_could_listen_does_not_begin() -> None:
+    command = [sys.executable, "-m", "litseg.jobs.call"]
+    its = subprocess.run([*command, str(os.getpid()), "tests.jobs.targets:say", "3"], capture_output=True)
+    orphan = subprocess.run([*command, "0", "tests.jobs.targets:say", "3"], capture_output=True)
+    assert (its.returncode, orphan.returncode, orphan.stdout) == (3, -signal.SIGTERM, b"")
+
+
 def test_one_that_was_stopped_before_does_not_begin(tmp_path: Path) -> None:
     it = job("say", tmp_path)
     it.folder.mkdir()
     stop_file(it).touch()
     assert attend(it, 1.0, ".") == (143, 0.0, "stopped before it began")
+    assert not stop_file(it).exists()  # or the next job in this folder would stop too
     assert not (it.folder / "job.log").exists()

@@ -16,3 +16,4 @@ def test_a_signal_becomes_128_and_its_number() -> None:
     assert exit_code(3) == (3, "")
     assert exit_code(-11) == (139, "killed by SIGSEGV")
     assert exit_code(-9) == (137, "killed by SIGKILL, as the system does where memory runs out")
+    assert exit_code(-35) == (163, "killed by signal 35")  # a real-time signal: it has no name

@@ -186,6 +186,35 @@ def test_a_killed_server_ends_its_jobs_and_is_replaced(launcher: LocalLauncher, 
     assert end(launcher)["say"].code == 0
 
 
+@pytest.mark.parametrize(("fail", "code", "pauses"), [(2, 0, 2), (3, 75, 2)])
+def test_where_no_process_can_be_made_it_is_tried_again_in_a_while(
+    fail: int, code: int, pauses: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORKS_FAIL", str(fail))
+    with LocalLauncher(at_once=1, preload=["tests.jobs.weak_machine"]) as launcher:
+        assert launcher.wait(0) == []
+        launcher.start(job("say", tmp_path))
+        launcher._await_places()
+        ready = time.monotonic()
+        outcome = end(launcher)["say"]
+        assert outcome.code == code, outcome
+        assert time.monotonic() - ready > 0.2 * (pauses - 0.5)
+        launcher.start(job("say", tmp_path))
+        assert end(launcher)["say"].code == 0
+
+
+def test_a_job_that_outlives_its_kill_is_killed_once_more_after_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KILLS_FAIL", "1")
+    with LocalLauncher(at_once=1, grace=0.1, preload=["tests.jobs.weak_machine"]) as launcher:
+        launcher.start(job("ignores", tmp_path, minutes=0.3 / 60))
+        outcome = end(launcher)["ignores"]
+    assert outcome.code == 137
+    assert outcome.seconds > 1.3
+
+
 def test_a_module_that_cannot_be_imported_is_told() -> None:
     with LocalLauncher(preload=["no_such_module"]) as launcher, pytest.raises(RuntimeError, match="no_such_module"):
         _ = launcher.at_once

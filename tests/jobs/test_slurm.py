@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from litseg.jobs.slurm import SubmititLauncher
 from tests.jobs.test_local import end, job, wait_for
 
 SBATCH = """#!/bin/bash
+[[ -e $FAKE/refuse ]] && { echo "sbatch: error: Socket timed out" >&2; exit 1; }
 cp "$1" $FAKE/script; cat "$1" >> $FAKE/scripts
 [[ -e $FAKE/full ]] && { echo "Submitted batch job $$"; echo $$ >> $FAKE/pending; exit; }
 export SLURM_JOB_ID=$$ SLURM_JOB_NUM_NODES=1 SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0
@@ -79,4 +81,45 @@ def test_a_job_that_waits_in_the_queue_is_taken_from_it(slurm: SubmititLauncher,
     slurm.stop("say")
     assert (tmp_path / "cancelled").read_text() == (tmp_path / "pending").read_text()
     assert end(slurm)["say"][1:] == (143, 0.0, "stopped before it began")
-    assert not (tmp_path / "say" / "job.log").exists()
+    assert [path.name for path in (tmp_path / "say").glob("*")] == []  # nor word to stop, which a later job would read
+
+
+def test_what_sbatch_refuses_is_submitted_again_in_a_while(
+    slurm: SubmititLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("litseg.jobs.slurm.PAUSE", 0.3)
+    (tmp_path / "refuse").touch()
+    slurm.start(job("say", tmp_path))
+    asked = time.monotonic()
+    assert slurm.wait(0.2) == []
+    assert time.monotonic() - asked >= 0.2
+    (tmp_path / "refuse").unlink()
+    assert end(slurm, seconds=60)["say"].code == 0
+
+
+def test_what_sbatch_refuses_again_and_again_may_be_tried_later(
+    slurm: SubmititLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("litseg.jobs.slurm.PAUSE", 0.0)
+    monkeypatch.setattr("litseg.jobs.slurm.REFUSALS", 4)
+    (tmp_path / "refuse").touch()
+    slurm.start(job("say", tmp_path))
+    assert end(slurm)["say"][1:] == (75, 0.0, "sbatch: error: Socket timed out")
+    (tmp_path / "refuse").unlink()
+    slurm.start(job("say", tmp_path))
+    assert end(slurm, seconds=60)["say"].code == 0
+
+
+def test_while_others_are_queued_sbatch_may_refuse_for_ever(
+    slurm: SubmititLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("litseg.jobs.slurm.PAUSE", 0.1)
+    monkeypatch.setattr("litseg.jobs.slurm.REFUSALS", 1)
+    (tmp_path / "full").touch()
+    slurm.start(job("waits", tmp_path))
+    (tmp_path / "refuse").touch()
+    slurm.start(job("say", tmp_path))
+    assert slurm.wait(0.6) == []
+    slurm.stop("waits")
+    assert end(slurm)["waits"].code == 143
+    assert end(slurm)["say"].code == 75

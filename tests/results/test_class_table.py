@@ -21,3 +21,10 @@ def test_rows_are_classes_in_percent_and_absent_ones_show_a_dash() -> None:
     assert road == ["road", "50.00", "66.67", "100.00", "50.00"]
     assert sign == ["sign", "-", "-", "-", "-"]
     assert mean == ["mean", "50.00", "66.67", "100.00", "50.00"]
+
+
+def test_names_may_look_like_the_terminals_markup() -> None:
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(class_table({}, ["road [dry]", "[/sign]"], "folder [a]"))
+    assert all(name in capture.get() for name in ("road [dry]", "[/sign]", "folder [a]"))

@@ -61,13 +61,14 @@ def _show(jobs: list[Job]) -> None:
     """A row for each run of a sweep: what differs, how it ended, where it lies."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text  # or callbacks=[default] would be taken for markup
 
     shared = set.intersection(*(set(job.overrides) for job in jobs))
     table = Table("run", "exit code", "monitored", "folder", title=f"{len(jobs)} runs", title_justify="left")
     for job in jobs:
         own = " ".join(word for word in job.overrides if word not in shared)
         value = "-" if job.value is None else f"{job.value:.4f}"
-        table.add_row(own, str(job.code), value, "-" if job.folder is None else os.path.relpath(job.folder))
+        table.add_row(Text(own), str(job.code), value, "-" if job.folder is None else os.path.relpath(job.folder))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 

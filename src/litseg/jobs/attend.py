@@ -33,6 +33,7 @@ def attend(job: Job, grace: float, folder: str) -> tuple[int, float, str]:
         Code, seconds and reason of its `Outcome`.
     """
     if stop_file(job).exists():
+        stop_file(job).unlink(missing_ok=True)
         return STOPPED, 0.0, "stopped before it began"
     started, heard = time.monotonic(), list[int]()
     listening = SIGNALS if threading.current_thread() is threading.main_thread() else ()  # others hear no signals
@@ -41,7 +42,7 @@ def attend(job: Job, grace: float, folder: str) -> tuple[int, float, str]:
         job.folder.mkdir(parents=True, exist_ok=True)
         with (job.folder / "job.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "litseg.jobs.call", job.target, *job.words],
+                [sys.executable, "-m", "litseg.jobs.call", str(os.getpid()), job.target, *job.words],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         try:

@@ -2,6 +2,7 @@
 
 import ctypes
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -31,13 +32,15 @@ def call(target: str, words: Sequence[str]) -> int:
     return 0 if code is None else int(code)
 
 
-def end_with_parent() -> None:
-    """From now on the kernel sends this process SIGTERM when its parent dies. Only Linux can."""
+def end_with_parent(parent: int) -> None:
+    """From now on this process gets SIGTERM when its parent dies, or at once where it is dead. Only Linux can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    end_with_parent()
+    end_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # submitit's, for the process that attends this one
-    sys.exit(call(sys.argv[1], sys.argv[2:]))
+    sys.exit(call(sys.argv[2], sys.argv[3:]))

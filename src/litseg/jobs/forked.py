@@ -16,6 +16,8 @@ from litseg.jobs.job import Job
 
 INHERITED = frozenset(os.environ)
 """The environment variables of the program when it started this process, before any import here sets some."""
+SERVER = os.getpid()
+"""The process that imports this, and forks the jobs."""
 
 
 class Order(NamedTuple):
@@ -43,7 +45,7 @@ def become_job(
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is told to ignore it
-    end_with_parent()
+    end_with_parent(SERVER)
     with suppress(OSError):  # where memory runs out, Linux ends a job before the server
         Path("/proc/self/oom_score_adj").write_text("500")
     for end in ends:

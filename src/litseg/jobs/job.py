@@ -79,8 +79,10 @@ def exit_code(status: int) -> tuple[int, str]:
     """
     if status >= 0:
         return status, ""
-    hint = ", as the system does where memory runs out" if -status == signal.SIGKILL else ""
-    return 128 - status, f"killed by {signal.Signals(-status).name}{hint}"
+    number = -status
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"  # a real-time one
+    hint = ", as the system does where memory runs out" if number == signal.SIGKILL else ""
+    return 128 + number, f"killed by {name}{hint}"
 
 
 def timed_out(job: Job) -> str:

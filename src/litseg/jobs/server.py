@@ -29,6 +29,8 @@ from litseg.jobs.job import STOPPED, TRY_AGAIN, Job, Outcome, exit_code, timed_o
 
 TOGETHER = 0.5
 """Seconds between the end of the program and the stop of its jobs, in which a scheduler's own SIGTERM would come."""
+PAUSE, FAILURES = 5.0, 12
+"""Seconds from a fork that failed to the next, and how many in a row, about a minute, the order at the front bears."""
 
 
 @dataclass
@@ -63,6 +65,7 @@ class Server:
         self.waiting: deque[Order] = deque()
         self.running: dict[int, Running] = {}
         self.closing, self.told = False, -float("inf")
+        self.fork_at, self.failures = 0.0, 0
         self.bell, ring = socket.socketpair()  # rings at signals, above all when a job has ended
         for end in (self.bell, ring):
             end.setblocking(False)
@@ -78,7 +81,7 @@ class Server:
             In the process of a job its order; None in the server.
         """
         while self.running or not self.closing:
-            while self.waiting and self.free and not self.closing:
+            while self.waiting and self.free and not self.closing and time.monotonic() >= self.fork_at:
                 if (order := self._fork()) is not None:
                     return order
             self._listen()
@@ -92,6 +95,8 @@ class Server:
 
     def _listen(self) -> None:
         due = min((min(each.stop_at, each.kill_at) for each in self.running.values()), default=float("inf"))
+        if self.waiting and self.free:
+            due = min(due, self.fork_at)
         seconds = None if due == float("inf") else max(0.0, due - time.monotonic())
         with suppress(BlockingIOError):
             wait([self.bell] if self.closing else [self.bell, self.link], seconds)
@@ -129,6 +134,7 @@ class Server:
                     os.kill(pid, signal.SIGTERM)
             if each.kill_at <= now:
                 _kill_group(pid)
+                each.kill_at = now + 1.0  # it may take a while to go
 
     def _reap(self) -> None:
         for pid, each in list(self.running.items()):
@@ -154,7 +160,7 @@ class Server:
         try:
             pid = os.fork()
         except OSError as error:
-            self._tell(Outcome(order.job, TRY_AGAIN, 0.0, f"no process could be made: {error}"))
+            self._put_off(order, f"no process could be made: {error}")
             return None
         else:
             if pid == 0:
@@ -163,9 +169,18 @@ class Server:
             minutes = order.job.minutes
             self.running[pid] = Running(order.job, place, now, float("inf") if minutes is None else now + 60 * minutes)
             self.free.remove(place)
+            self.failures = 0
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return None
+
+    def _put_off(self, order: Order, reason: str) -> None:
+        """The machine may have room for a process in a while."""
+        self.fork_at, self.failures = time.monotonic() + PAUSE, (self.failures + 1) % FAILURES
+        if self.failures:
+            self.waiting.appendleft(order)
+        else:
+            self._tell(Outcome(order.job, TRY_AGAIN, 0.0, reason))
 
 
 def _kill_group(pid: int) -> None:

@@ -13,6 +13,9 @@ from litseg.jobs.job import STOPPED, TRY_AGAIN, Job, Outcome
 
 LOOK = 0.5
 """Seconds between two looks at the jobs."""
+PAUSE, REFUSALS = 30.0, 10
+"""Seconds from an sbatch that failed to the next, and how many in a row end a job while no other is queued: until then
+the limit that refuses it may be one on these others."""
 CODES = {"CANCELLED": STOPPED, "TIMEOUT": STOPPED, "PREEMPTED": TRY_AGAIN, "NODE_FAIL": TRY_AGAIN,
          "BOOT_FAIL": TRY_AGAIN, "OUT_OF_MEMORY": 137}  # fmt: skip
 """Exit codes by SLURM's own word, where it has ended a job together with the process that attends it."""
@@ -78,6 +81,7 @@ class SubmititLauncher:
         self._waiting: deque[Job] = deque()
         self._queued: dict[str, tuple[Job, Any]] = {}
         self._ended: list[Outcome] = []
+        self._submit_at, self._refusals, self._refused = 0.0, 0, (submitit.core.utils.FailedJobError, OSError)
 
     def start(self, job: Job) -> None:
         """Queues a job, as soon as fewer than `at_once` are.
@@ -91,13 +95,26 @@ class SubmititLauncher:
         self._submit()
 
     def _submit(self) -> None:
-        while self._waiting and len(self._queued) < self.at_once:
+        while self._waiting and len(self._queued) < self.at_once and time.monotonic() >= self._submit_at:
             job = self._waiting.popleft()
             stop_file(job).unlink(missing_ok=True)
             minutes = (job.minutes or self._minutes) + 2 * self._grace / 60  # the job's own limit comes first
             self._executor.update_parameters(timeout_min=math.ceil(minutes))
             limited = Job(job.name, job.target, job.words, job.folder, job.minutes or self._minutes)
-            self._queued[job.name] = job, self._executor.submit(attend, limited, self._grace, os.getcwd())  # noqa: PTH109
+            try:
+                queued = self._executor.submit(attend, limited, self._grace, os.getcwd())  # noqa: PTH109
+            except self._refused as error:
+                self._put_off(job, " ".join(str(error).split()))
+            else:
+                self._queued[job.name], self._refusals = (job, queued), 0
+
+    def _put_off(self, job: Job, reason: str) -> None:
+        self._submit_at, self._refusals = time.monotonic() + PAUSE, self._refusals + (not self._queued)
+        if self._refusals < REFUSALS:
+            self._waiting.appendleft(job)
+        else:
+            self._refusals = 0
+            self._ended.append(Outcome(job, TRY_AGAIN, 0.0, reason))
 
     def wait(self, seconds: float) -> list[Outcome]:
         """The jobs that have ended; returns as soon as there are some, or no job is left, or after so long."""
@@ -108,7 +125,7 @@ class SubmititLauncher:
                     del self._queued[job.name]
                     self._ended.append(_outcome(job, queued))
             self._submit()
-            if self._ended or not self._queued or time.monotonic() >= until:
+            if self._ended or not (self._queued or self._waiting) or time.monotonic() >= until:
                 ended, self._ended = self._ended, []
                 return ended
             time.sleep(max(0.0, min(LOOK, until - time.monotonic())))
@@ -118,14 +135,15 @@ class SubmititLauncher:
         for job in [job for job in self._waiting if job.name == name]:
             self._waiting.remove(job)
             self._ended.append(Outcome(job, STOPPED, 0.0, "stopped before it began"))
-        if name in self._queued:
+        if name in self._queued and not self._queued[name][1].done(force_check=True):
             job, queued = self._queued[name]
-            job.folder.mkdir(parents=True, exist_ok=True)
-            stop_file(job).touch()
-            if not queued.done(force_check=True) and queued.state == "PENDING":
+            if queued.state == "PENDING":  # no word: another runner's job in this folder would read it
                 queued.cancel(check=False)
                 del self._queued[name]
                 self._ended.append(Outcome(job, STOPPED, 0.0, "stopped before it began"))
+            else:
+                job.folder.mkdir(parents=True, exist_ok=True)
+                stop_file(job).touch()
 
     def close(self) -> None:
         """Stops all jobs and waits for them; who does not end then is cancelled."""

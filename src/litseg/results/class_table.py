@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 COLUMNS = ("iou", "dice", "precision", "recall")
 MEANS = {"iou": "miou", "dice": "mdice", "precision": "precision", "recall": "recall"}
@@ -17,12 +18,12 @@ def class_table(metrics: Mapping[str, float], class_names: Sequence[str], title:
         class_names: the rows.
         title: above the table.
     """
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     table.add_column("class")
     for column in COLUMNS:
         table.add_column(column, justify="right")
     for name in class_names:
-        table.add_row(name, *(_percent(metrics.get(f"{column}/{name}")) for column in COLUMNS))
+        table.add_row(Text(name), *(_percent(metrics.get(f"{column}/{name}")) for column in COLUMNS))
     table.add_section()
     table.add_row("mean", *(_percent(metrics.get(MEANS[column])) for column in COLUMNS), style="bold")
     return table

@@ -123,6 +123,8 @@ class Runner:
         taken = self.taken.pop(outcome.job.name)
         if taken.given_up or taken.lease.lost:
             self._let_go(taken)
+        elif is_finished(taken.job.folder):  # what its process did after that, such as crash, does not matter
+            self._finish(taken, 0, outcome.seconds, "")
         elif _may_pass(outcome) and taken.attempts < ATTEMPTS:
             taken.attempts += 1
             self._begin(taken)
@@ -157,4 +159,4 @@ class Runner:
 
 def _may_pass(outcome: Outcome) -> bool:
     """Whether the same job may do better: the machine failed it, or somebody else has stopped it."""
-    return outcome.code == TRY_AGAIN or (outcome.code == STOPPED and not outcome.reason)
+    return outcome.code == TRY_AGAIN or (outcome.code == STOPPED and not outcome.reason.startswith("timed out"))

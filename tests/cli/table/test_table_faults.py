@@ -141,6 +141,10 @@ def test_two_runners_share_the_work(expected: Numbers, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("cells/*/runs/*/*"))) == 6  # no cell was begun twice
 
 
+def _has_begun(output: Path) -> bool:
+    return any(path.read_text().count("\n") > 3 for path in output.glob("cells/*/runs/*/*/metrics.csv"))
+
+
 @pytest.mark.parametrize("launcher", ["local", "ray"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_table_saves_and_goes_on(tmp_path: Path, launcher: str, number: signal.Signals) -> None:
@@ -151,10 +155,7 @@ def test_a_stopped_table_saves_and_goes_on(tmp_path: Path, launcher: str, number
         last = (*TINY, "trainer.max_epochs=2000")
         process = subprocess.Popen(command(tmp_path, *words, last=last), cwd=CONF.parent, stdout=said, stderr=said)
         until = time.monotonic() + 300
-        while (
-            not any(path.read_text().count("\n") > 3 for path in tmp_path.glob("cells/*/runs/*/*/metrics.csv"))
-            and time.monotonic() < until
-        ):
+        while not _has_begun(tmp_path) and time.monotonic() < until:
             time.sleep(0.1)
         process.send_signal(number)
         code = process.wait(120)
@@ -181,6 +182,31 @@ def test_a_stopped_table_shows_what_is_there(tmp_path: Path) -> None:
     assert "1 of 2" in said
     assert "so far; no files are written of a table in part" in said
     assert not (tmp_path / "losses_on_shapes").exists()
+
+
+def test_a_cell_may_train_in_two_processes(tmp_path: Path) -> None:
+    words = ("only=[ce]", "seeds=[0]", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    done = run(tmp_path, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (result,) = tmp_path.glob("cells/*/runs/*/*/result.json")
+    assert json.loads(result.read_text())["world_size"] == 2
+
+
+def test_a_cell_that_went_on_where_its_data_lie_elsewhere_does_not_begin_anew(tmp_path: Path) -> None:
+    words, last = ("only=[ce]", "seeds=[0]"), (*TINY, "trainer.max_epochs=60")
+    process = subprocess.Popen(command(tmp_path, *words, last=last), cwd=CONF.parent, stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 300
+    while not _has_begun(tmp_path) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(120) == 143
+    done = run(tmp_path, *words, last=(*last, f"data.root={tmp_path}", "loader.workers=1"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = tmp_path.glob("cells/*/cell.json")  # one run, and the same cell
+    found = json.loads(path.read_text())
+    assert found["resumes"] == 1
+    assert "config changed on resume" not in found["marks"]
+    assert len(list(tmp_path.glob("cells/*/runs/*/*"))) == 1
 
 
 def test_jobs_of_a_cluster_that_outlive_their_runner_are_waited_for(expected: Numbers, tmp_path: Path) -> None:

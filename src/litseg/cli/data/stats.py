@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from litseg.cli.data.stats_plot import plot
 from litseg.cli.data.verbs import Options, console_width
@@ -58,7 +59,7 @@ def _classes(found: dict[str, Any]) -> Table:
         for values in found["splits"].values():
             total = max(1, sum(values["pixels"].values()))
             cells.append(f"{100 * values['pixels'][name] / total:.3g} ({values['images'][name]})")
-        table.add_row(name, *cells)
+        table.add_row(Text(name), *cells)
     table.add_section()
     what = "void entries" if found["task"] == "multilabel" else "void pixels"
     table.add_row(what, *(f"{values['void']:,}" for values in found["splits"].values()))
@@ -70,7 +71,7 @@ def _weights(found: dict[str, Any]) -> Table:
     for method in found["class_weights"]:
         table.add_column(method, justify="right")
     for place, name in enumerate(found["class_names"]):
-        table.add_row(name, *(f"{weights[place]:.6g}" for weights in found["class_weights"].values()))
+        table.add_row(Text(name), *(f"{weights[place]:.6g}" for weights in found["class_weights"].values()))
     return table
 
 

@@ -78,7 +78,17 @@ def train_cell(folder: Path, request: dict[str, Any]) -> int:
     begun = [f"resume={run}" for run in unfinished_runs(folder / RUNS, None)[:1]]
     sys.argv = ["train.py", *request["words"], f"output={folder / RUNS}", *begun]
     sys.modules["__main__"].__spec__ = find_spec(train.__name__)  # what Lightning starts for each further device
-    return train.main()
+    code = train.main()
+    _leave_group()
+    return code
+
+
+def _leave_group() -> None:
+    """Further devices' processes have ended with the training; what comes now would wait for them."""
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def finished_run(folder: Path) -> Path | None:
