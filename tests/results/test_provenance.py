@@ -35,3 +35,13 @@ def test_versions_name_every_package() -> None:
     found = versions()
     assert found["albumentations"] == "2.0.8"
     assert all(found.values())
+
+
+def test_a_table_that_was_kept_is_no_change_of_the_code(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "table.md").write_text("before")
+    _git(tmp_path, "init")
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-m", "one")
+    (tmp_path / "results" / "table.md").write_text("after")
+    assert code_state(tmp_path)["dirty"] is False

@@ -13,9 +13,12 @@ PACKAGES = (
 
 
 def code_state(repository: Path) -> dict[str, Any]:
-    """The commit, and whether tracked files differ from it or new ones lie in src/ or conf/; None without git."""
+    """The commit, and whether tracked files differ from it or new ones lie in src/ or conf/; None without git.
+
+    Tables in results/ are no code: one that was kept a moment ago does not count.
+    """
     commit = _git(repository, "rev-parse", "HEAD")
-    changes = _git(repository, "status", "--porcelain", "--untracked-files=no")
+    changes = _git(repository, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results")
     new = _git(repository, "ls-files", "--others", "--exclude-standard", "--", "src", "conf")
     return {"commit": commit, "dirty": None if changes is None else bool(changes or new)}
 
