@@ -150,8 +150,9 @@ def _settings(path: Path, problems: list[str]) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         _note(path, error, problems)
         return {}
-    names = {key: key.rpartition(".")[2] for key in flat}  # by their names one knows secrets
-    return {key: redact({names[key]: value})[names[key]] for key, value in flat.items()}
+    # by their names one knows secrets; in one call, for each looks through the whole environment
+    shown = redact([{key.rpartition(".")[2]: value} for key, value in flat.items()])
+    return {key: value for key, each in zip(flat, shown, strict=True) for value in each.values()}
 
 
 def _flat(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:

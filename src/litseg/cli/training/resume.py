@@ -74,11 +74,14 @@ _ABSENT = "(absent)"
 
 
 def _newest(cfg: DictConfig) -> Path | None:
+    # SLURM gives a job that it queues again the same id
+    job = os.environ.get("SLURM_JOB_ID") if int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0 else None
+    if cfg.resume is None and job is None:
+        return None
     output = Path(cfg.output).resolve()
     runs = unfinished_runs(output, experiment_hash(cfg))
-    if cfg.resume is None:  # SLURM gives a job that it queues again the same id
-        job = os.environ.get("SLURM_JOB_ID") if int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0 else None
-        runs = [run for run in runs if job is not None and read_status(run).get("slurm_job_id") == job]
+    if cfg.resume is None:
+        runs = [run for run in runs if read_status(run).get("slurm_job_id") == job]
     if runs or cfg.resume != "last":
         return runs[0] if runs else None
     raise UserError(
