@@ -160,8 +160,10 @@ def test_words_of_the_table_itself_are_changes_of_every_row(tmp_path: Path) -> N
 def test_a_row_whose_words_do_not_compose_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"row dice: no loss is named 'dicee'"):
         wanted(tmp_path, ["rows.dice.words=['loss=dicee']"])
-    with pytest.raises(UserError, match=r"of the table, check=\?"):
+    with pytest.raises(UserError, match=r"^no config key .*; or, of the table, check=\?"):
         wanted(tmp_path, ["sheck=true"])
+    with pytest.raises(UserError, match=r"^no loss is named 'dicee'"):
+        wanted(tmp_path, [], ["loss=dicee"])
 
 
 def test_a_row_is_evaluated_by_its_own_words(tmp_path: Path) -> None:

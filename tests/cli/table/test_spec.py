@@ -88,6 +88,7 @@ def test_what_a_scale_changes_of_the_evaluation(data: Path) -> None:
     ("+columns.miou.better=max", "better: expected higher, lower or null, got 'max'"),
     ("+rows.ce.published=81.3", r"published: expected values by column, such as {miou: 81.3}, got 81.3"),
     ("+rows.ce.published={miou: '81,3'}", "published.miou: expected a number, such as 81.3, got '81,3'"),
+    ("+rows.ce={published: {miou: 81.3}, tolerance: {miou: [5, 20]}}", "a range around the published 81.3"),
     ("+rows.ce.tolerance={miou: {relative: much}}", "tolerance.miou: expected a number, such as 81.3, got 'much'"),
 ])  # fmt: skip
 def test_values_that_are_none(word: str, message: str) -> None:

@@ -43,11 +43,21 @@ def test_a_cell_that_is_refused_is_an_exit_code(
 def test_check_says_when_nothing_can_be_judged(
     tmp_path: Path, there: list[Wanted], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    published = "+rows.ce.published={miou: 50}"
-    assert run(tmp_path, published, "check=true") == 2
+    claimed = "directions=[{column: miou, higher: mse, lower: ce}]"  # mse is no row here
+    assert run(tmp_path, "+rows.ce.published={miou: 50}", claimed, "check=true") == 2
     assert "nothing here can be judged" in capsys.readouterr().err
-    assert "other settings, no claim" in (tmp_path / "losses_on_shapes" / "full-changed" / "table.md").read_text()
-    with pytest.raises(UserError, match=r"compares with .* which has other settings"):
+    text = (tmp_path / "losses_on_shapes" / "full-changed" / "table.md").read_text()
+    assert "other settings, no claim" in text
+    assert "not as its file has it: only=[ce,dice] seeds=[0,1]" in text
+
+
+def test_check_says_what_failed(tmp_path: Path, there: list[Wanted], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "directions=[{column: miou, higher: dice, lower: ce, by: 1}]", "check=true") == 2
+    assert capsys.readouterr().err.endswith("check=true: 1 fails\n")
+
+
+def test_check_with_other_settings_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"published and committed values have other settings; leave out: .*data.size"):
         run(tmp_path, "check=true")
 
 
@@ -57,7 +67,7 @@ def test_rows_of_a_committed_table_are_not_lost(
     monkeypatch.setattr(files, "COMMITTED", tmp_path / "results")
     spec, cells = wanted(tmp_path)
     table = verb.aggregate(spec, cells, {})
-    files.write_table(spec, table, summaries(table), [], changed=False)
+    files.write_table(spec, table, summaries(table), [], changed=False, selected=[])
     assert files.keep_table(spec, table) == 0
     committed = tmp_path / "results" / "losses_on_shapes" / "full" / "table.csv"
     committed.write_text(committed.read_text() + committed.read_text().splitlines()[-1].replace("dice", "mse"))

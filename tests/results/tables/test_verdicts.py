@@ -29,8 +29,8 @@ def test_kinds_of_a_full_table() -> None:
     assert [each.kind for each in judged] == ["missing", "within", "holds", "fails"]
     assert judged[0].text == "seed 1: killed by SIGSEGV"
     assert judged[1].text == "61.0, published 61.5 (± 1)"
-    assert judged[2].text == "holds in 2 of 2 seeds (+10.0, +10.0)"
-    assert judged[3].text == "holds in 0 of 2 seeds (-10.0, -10.0)"
+    assert judged[2].text == "in 2 of 2 seeds (+10.0, +10.0)"
+    assert judged[3].text == "in 0 of 2 seeds (-10.0, -10.0)"
     assert [each.failed for each in judged] == [True, False, False, True]
 
 
@@ -51,7 +51,7 @@ def test_a_direction_counts_the_seeds_that_both_rows_have() -> None:
     rows = list(table().rows)
     rows[1] = replace(rows[1], cells=rows[1].cells[:1])
     found = replace(table(), rows=rows, directions=table().directions[:1])
-    assert verdicts(found, summaries(found))[-1].text == "holds in 1 of 1 seeds (+10.0)"
+    assert verdicts(found, summaries(found))[-1].text == "in 1 of 1 seeds (+10.0)"
 
 
 def test_a_value_that_cannot_be_judged_says_so() -> None:

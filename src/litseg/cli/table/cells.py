@@ -88,7 +88,9 @@ def compose_row(spec: TableSpec, row: RowSpec, scaled: bool = True, own: bool = 
     try:
         return _composed((*spec.shared, *row.words, *last, *(spec.words if own else ())))
     except UserError as error:
-        raise UserError(f"row {row.name}: {error}{hint_of_own(spec.words)}") from error
+        if own and spec.words and compose_row(spec, row, scaled, own=False):  # the row itself is not to blame
+            raise UserError(f"{error}{hint_of_own(spec.words)}") from error
+        raise UserError(f"row {row.name}: {error}") from error
 
 
 @cache

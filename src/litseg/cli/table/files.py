@@ -27,11 +27,21 @@ def write_table(
     found: Mapping[tuple[str, str], Summary],
     judged: Sequence[Verdict],
     changed: bool,
+    selected: Sequence[str],
 ) -> None:
-    """All formats, and the table on the terminal; one that words have `changed` has a folder of its own."""
-    folder = _folder(spec, changed)
+    """All formats, and the table on the terminal.
+
+    Args:
+        spec: the table.
+        table: its cells.
+        found: its summaries.
+        judged: its verdicts.
+        changed: whether the command line's words make other numbers; such tables have a folder of their own.
+        selected: words that choose rows or seeds, or rename something; likewise.
+    """
+    folder = _folder(spec, "-changed" if changed else "-part" if selected else "")
     folder.mkdir(parents=True, exist_ok=True)
-    record = _record(spec, table)
+    record = [*_record(spec, table), *([f"not as its file has it: {' '.join(selected)}"] if selected else [])]
     text = markdown(table, found, judged, record)
     write_text(folder / "table.md", text)
     write_text(folder / "table.tex", latex(table, found))
@@ -55,13 +65,13 @@ def keep_table(spec: TableSpec, table: Table) -> int:
         print(f"error: keep=true: {os.path.relpath(target)} has rows that this table lacks: {', '.join(sorted(gone))}; "
               "give their data (roots.NAME=), or delete the folder first", file=sys.stderr)  # fmt: skip
         return 2
-    shutil.copytree(_folder(spec, False), target, dirs_exist_ok=True)
+    shutil.copytree(_folder(spec, ""), target, dirs_exist_ok=True)
     print(f"kept in {os.path.relpath(target)}; commit it")
     return 0
 
 
-def _folder(spec: TableSpec, changed: bool) -> Path:
-    return spec.output / spec.name / (f"{spec.scale}-changed" if changed else spec.scale)
+def _folder(spec: TableSpec, suffix: str) -> Path:
+    return spec.output / spec.name / f"{spec.scale}{suffix}"
 
 
 def _shown_scores(table: Table, cell: Cell) -> dict[str, float]:

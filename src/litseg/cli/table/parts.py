@@ -87,6 +87,11 @@ def read_row(name: str, node: Any, columns: Sequence[Column]) -> RowSpec:
     if not isinstance(tolerance, dict) or "relative" in tolerance:  # one for all
         tolerance = dict.fromkeys(values["published"], tolerance)
     values["tolerance"] = {key: _tolerance(f"rows.{name}.tolerance.{key}", each) for key, each in tolerance.items()}
+    for key, each in values["tolerance"].items():
+        if each.low is not None and key in (given := values["published"]) and not each.holds(given[key], given[key]):
+            raise UserError(
+                f"rows.{name}.tolerance.{key}: expected a range around the published {given[key]:g}, got {each}"
+            )
     return RowSpec(name, **{"title": name.replace("_", " "), **values})
 
 

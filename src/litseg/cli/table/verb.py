@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -78,7 +79,7 @@ def run(words: Sequence[str]) -> int:
     table = aggregate(spec, wanted, problems)
     found = summaries(table)
     judged = [*verdicts(table, found), *against_committed(table, found, committed)]
-    write_table(spec, table, found, judged, bool(changed))
+    write_table(spec, table, found, judged, bool(changed), other_than_configured(words))
     code = code or (2 if any(row.problems for row in table.rows) else 0)  # cells that were refused as they were read
     return code or (_check(judged) if cfg.check else 0) or (keep_table(spec, table) if cfg.keep else 0)
 
@@ -88,7 +89,10 @@ def _check(judged: Sequence[Verdict]) -> int:
         print("error: check=true: nothing here can be judged: no value has a tolerance, no direction is claimed, and "
               "no committed table of several seeds is there to compare with", file=sys.stderr)  # fmt: skip
         return 2
-    return 2 if any(verdict.failed for verdict in judged) else 0
+    failed = Counter(verdict.kind for verdict in judged if verdict.failed)
+    if failed:
+        print(f"check=true: {', '.join(f'{count} {kind}' for kind, count in failed.items())}", file=sys.stderr)
+    return 2 if failed else 0
 
 
 def _tell(spec: TableSpec, wanted: Sequence[Wanted], changed: Mapping[str, str]) -> None:
@@ -153,17 +157,15 @@ def _refuse_to_keep(other: Sequence[str]) -> None:
 def _committed(spec: TableSpec, changed: Mapping[str, str]) -> dict[str, dict[str, tuple[float, float]]]:
     """Of the committed table, which must be there where nothing is published."""
     path, published = COMMITTED / spec.name / spec.scale / "table.csv", any(row.published for row in spec.rows)
-    if published and (changed or not path.is_file()):
-        return {}
-    if not path.is_file():
+    if not published and not path.is_file():
         raise UserError(
-            f"check=true: nothing is published for table={spec.name}, and {path} is not there to compare with; "
-            "make it with keep=true and commit it"
+            f"check=true: nothing is published for these rows of table={spec.name}, and {path} is not there to compare "
+            "with; make it with keep=true and commit it"
         )
-    if changed:
+    if changed and not spec.directions:
         found = ", ".join(f"{key}: {change}" for key, change in changed.items())
-        raise UserError(f"check=true: compares with {path}, which has other settings; leave out: {found}")
-    return read_committed(path.read_text())
+        raise UserError(f"check=true: published and committed values have other settings; leave out: {found}")
+    return read_committed(path.read_text()) if path.is_file() and not changed else {}
 
 
 def aggregate(spec: TableSpec, wanted: Sequence[Wanted], problems: Mapping[tuple[str, int], str]) -> Table:

@@ -57,7 +57,7 @@ def _print_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
     """All where there are few, else those that failed; and how many of each kind."""
     shown = [each for each in verdicts if len(verdicts) <= MOST_VERDICTS or each.failed]
     for each in shown:
-        console.print(Text.assemble((f"{each.kind:<8}", COLOURS[each.kind]), f"{each.what}: {each.text}"))
+        console.print(Text.assemble((f"{each.kind:<9}", COLOURS[each.kind]), f"{each.what}: {each.text}"))
     if verdicts:
         counts = ", ".join(f"{count} {kind}" for kind, count in Counter(each.kind for each in verdicts).items())
         console.print(f"verdicts: {counts}", highlight=False)

@@ -85,7 +85,7 @@ def _direction(table: Table, direction: Direction) -> Verdict:
     differences = [above[seed] - below[seed] for seed in shared]
     held = sum(difference >= direction.by if direction.by else difference > 0 for difference in differences)
     shown = ", ".join(f"{difference:+.{column.digits}f}" for difference in differences)
-    text = f"holds in {held} of {len(shared)} seeds ({shown})"
+    text = f"in {held} of {len(shared)} seeds ({shown})"
     return Verdict("holds" if held == len(shared) else "fails", what, text)
 
 
