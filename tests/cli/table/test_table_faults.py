@@ -238,7 +238,7 @@ def test_a_limited_run_is_marked(tmp_path: Path) -> None:
 def test_check_needs_a_committed_table_where_nothing_is_published(tmp_path: Path) -> None:
     done = run(tmp_path, "only=[ce]", "seeds=[0]", "check=true", "scale=tiny", "+scales.tiny={}")
     assert done.returncode == 2
-    assert "nothing is published for table=losses_on_shapes" in done.stderr
+    assert "nothing is published for these rows of table=losses_on_shapes" in done.stderr
     assert "keep=true" in done.stderr
 
 
