@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,8 @@ from litseg.cli.table.runner import below_here, last_line
 from litseg.cli.table.spec import TableSpec
 from litseg.jobs import Job, Launcher
 
+PLAN = "plan"
+"""Below a cell's folder, which another runner may be at work in."""
 FORECAST, TARGET = "forecast.json", "litseg.cli.table.trial:main"
 
 
@@ -39,14 +42,14 @@ def show_plan(spec: TableSpec, wanted: Sequence[Wanted], launcher: Launcher) -> 
     print(f"{len(missing)} cells are missing: about {_shown(total)} with {launcher.at_once} at once"
           + (f" for the {measured} that could be tried" if measured < len(missing) else ""))  # fmt: skip
     for name in sorted(rows - set(seconds)):
-        folder = next(each.folder for each in missing if each.row.name == name)
+        folder = next(each.folder for each in missing if each.row.name == name) / PLAN
         print(f"{name} cannot be trained: {last_line(folder / 'job.log')}; see {below_here(folder / 'job.log')}")
     return 1 if rows - set(seconds) else 0
 
 
 def _measure(spec: TableSpec, missing: Sequence[Wanted], launcher: Launcher) -> dict[str, float]:
     """By row, the seconds of one of its cells."""
-    first = {each.row.name: each for each in reversed(missing)}
+    first = {each.row.name: replace(each, folder=each.folder / PLAN) for each in reversed(missing)}
     try:
         waiting = {}
         for name, cell in first.items():

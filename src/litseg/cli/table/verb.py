@@ -87,7 +87,7 @@ def run(words: Sequence[str]) -> int:
 def _check(judged: Sequence[Verdict]) -> int:
     if not any(verdict.claims for verdict in judged):
         print("error: check=true: nothing here can be judged: no value has a tolerance, no direction is claimed, and "
-              "no committed table of several seeds is there to compare with", file=sys.stderr)  # fmt: skip
+              "no committed table is there to compare with", file=sys.stderr)  # fmt: skip
         return 2
     failed = Counter(verdict.kind for verdict in judged if verdict.failed)
     if failed:

@@ -59,7 +59,7 @@ class Layout:
 
 
 def layout(table: Table, found: Summaries, intervals: bool = True) -> Layout:
-    """The places of a table; one with many columns and few rows is turned. Without `intervals`, so is the legend."""
+    """The places of a table; one with many columns and few rows is turned. Without `intervals` its legend has none."""
     notes: list[str] = []
     lines = tuple(_line(table, row, found, notes) for row in table.rows)
     heads, legend = tuple(_head(column) for column in table.columns), tuple(_legend(table, lines, intervals))

@@ -117,8 +117,6 @@ def _committed(row: Row, column: Column, ours: float, committed: tuple[float, fl
         return Verdict("within", what, "not defined in either")
     rounding = 0.5 * 10**-digits
     inside = abs(ours - mean) <= max(STANDARD_DEVIATIONS * (0.0 if math.isnan(deviation) else deviation), rounding)
-    trained = any("training_seconds" in cell.record for cell in row.cells)
-    if not inside and math.isnan(deviation) and trained:
-        return Verdict("unjudged", what, f"{shown}: of one seed, so that no spread says how much may differ")
-    allowed = "" if math.isnan(deviation) else f" ± {STANDARD_DEVIATIONS} x {deviation:.{digits + 1}f}"
+    allowed = f" ± {STANDARD_DEVIATIONS} x {deviation:.{digits + 1}f}"
+    allowed = " (one seed: nothing but rounding may differ)" if math.isnan(deviation) else allowed
     return Verdict("within" if inside else "outside", what, shown + allowed)
