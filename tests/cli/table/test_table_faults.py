@@ -85,6 +85,7 @@ def test_a_wider_table_takes_the_cells_that_are_there(undisturbed: Path) -> None
     assert before.items() <= finished(undisturbed).items()
 
 
+@pytest.mark.timeout(600)  # it waits for 150 s, and its fixture, counted too when it runs alone, trains six cells
 def test_killed_ten_times_it_ends_with_the_same_numbers(expected: Numbers, tmp_path: Path) -> None:
     """The runner and its jobs, at random moments; no finished cell is trained again."""
     draw, kept = random.Random(0), dict[Path, float]()
